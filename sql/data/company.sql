@@ -1,0 +1,41 @@
+	IF sales_crm.setup_lacks('company') THEN
+		CREATE TABLE sales_crm.company (
+			company_id smallint NOT NULL DEFAULT 1,
+			name text NOT NULL DEFAULT 'Our company',
+			address text,
+			vat_number text,
+			logo bytea,
+			brand_color text NOT NULL DEFAULT '#1f4e79',
+			locale text NOT NULL DEFAULT 'en',
+			time_zone text NOT NULL DEFAULT 'UTC',
+			currency text NOT NULL DEFAULT 'EUR',
+			portal_url text,
+			sender_email text,
+			vat_method text NOT NULL DEFAULT 'en16931',
+			fiscal_year_start_month smallint NOT NULL DEFAULT 1,
+			CONSTRAINT company_pkey PRIMARY KEY (company_id),
+			CONSTRAINT company_one_row CHECK (company_id = 1),
+			CONSTRAINT company_currency_fkey FOREIGN KEY (currency) REFERENCES sales_crm.currency,
+			CONSTRAINT company_name_length CHECK (char_length(name) BETWEEN 1 AND 200 AND name ~ '\S'),
+			CONSTRAINT company_brand_color_form CHECK (brand_color ~ '^#[0-9a-fA-F]{6}$'),
+			CONSTRAINT company_locale_form CHECK (locale ~ '^[a-z]{2}([_-][A-Z]{2})?$'),
+			CONSTRAINT company_portal_url_form CHECK (portal_url ~ '^https?://[^[:space:][:cntrl:]]+$'),
+			CONSTRAINT company_sender_email_form CHECK (sender_email ~ '^[^@[:space:][:cntrl:]]+@[^@[:space:][:cntrl:]]+$'),
+			CONSTRAINT company_vat_method_known CHECK (vat_method IN ('en16931', 'per_line')),
+			CONSTRAINT company_fiscal_year_start_month_range CHECK (fiscal_year_start_month BETWEEN 1 AND 12)
+		);
+		COMMENT ON TABLE sales_crm.company IS 'The company whose CRM this database is: one row';
+		COMMENT ON COLUMN sales_crm.company.locale IS 'Language of texts, such as en, fr, nl or de; decides nothing else';
+		COMMENT ON COLUMN sales_crm.company.time_zone IS 'IANA name; says on which day and in which month something happens';
+		COMMENT ON COLUMN sales_crm.company.currency IS 'ISO 4217 code of opportunities that name none';
+		COMMENT ON COLUMN sales_crm.company.brand_color IS '#rrggbb';
+		COMMENT ON COLUMN sales_crm.company.portal_url IS 'Address under which customers reach their quotes';
+		COMMENT ON COLUMN sales_crm.company.sender_email IS 'From address of e-mails';
+		COMMENT ON COLUMN sales_crm.company.vat_method IS 'en16931: VAT once per rate on the discounted base; per_line: VAT rounded per line';
+		INSERT INTO sales_crm.company DEFAULT VALUES;
+	END IF;
+	IF sales_crm.setup_lacks('company', 'company_10_guard') THEN
+		CREATE TRIGGER company_10_guard BEFORE INSERT OR UPDATE OR DELETE ON sales_crm.company
+			FOR EACH ROW EXECUTE FUNCTION sales_crm.company_guard();
+	END IF;
+	PERFORM sales_crm.setup_configuration_triggers('company');

@@ -1,0 +1,54 @@
+	IF sales_crm.setup_lacks('opportunity_overview') THEN
+		CREATE VIEW sales_crm.opportunity_overview WITH (security_invoker = true) AS
+		SELECT o.opportunity_id, o.name,
+			CASE WHEN p.outcome IS NULL THEN 'open' ELSE p.outcome END AS status,
+			o.account_id, a.name AS account, o.contact_id, k.name AS contact,
+			o.pipeline_id, l.name AS pipeline, o.phase_id, p.name AS phase, p.color,
+			o.owner_id, m.name AS owner, o.source_id, s.name AS source,
+			o.amount::numeric(22,4) AS amount, o.currency, o.expected_on,
+			sales_crm.effective_probability(p.outcome, p.probability, o.probability_override)::numeric(5,2) AS probability,
+			(o.amount * sales_crm.effective_probability(p.outcome, p.probability, o.probability_override) / 100)::numeric(22,4) AS weighted_amount,
+			p.forecast_category, o.lost_reason_id, r.name AS lost_reason, o.description, o.external_id, o.custom,
+			o.phase_since, sales_crm.today() - sales_crm.local_date(o.phase_since) AS days_in_phase,
+			o.closed_at IS NULL AND p.rotting_days IS NOT NULL
+				AND o.phase_since < now() - make_interval(days => p.rotting_days) AS rotting,
+			o.closed_at, o.created_at, o.created_by, b.name AS creator, o.updated_at, o.revision,
+			t.next_task_on, coalesce(t.open_tasks, 0) AS open_tasks,
+			coalesce(t.tasks, '[]') AS tasks, coalesce(y.phase_stays, '[]') AS phase_stays
+		FROM sales_crm.opportunity o
+		JOIN sales_crm.account a USING (account_id)
+		JOIN sales_crm.pipeline l USING (pipeline_id)
+		JOIN sales_crm.phase p USING (pipeline_id, phase_id)
+		LEFT JOIN sales_crm.contact k ON k.contact_id = o.contact_id
+		LEFT JOIN sales_crm.member m ON m.member_id = o.owner_id
+		LEFT JOIN sales_crm.member b ON b.member_id = o.created_by
+		LEFT JOIN sales_crm.source s USING (source_id)
+		LEFT JOIN sales_crm.lost_reason r USING (lost_reason_id)
+		LEFT JOIN LATERAL (
+			SELECT min(x.due_on) FILTER (WHERE x.done_at IS NULL) AS next_task_on,
+				count(*) FILTER (WHERE x.done_at IS NULL) AS open_tasks,
+				jsonb_agg(jsonb_build_object('task_id', x.task_id, 'subject', x.subject, 'due_on', x.due_on,
+					'assignee_id', x.assignee_id, 'assignee', n.name, 'priority', x.priority,
+					'origin', x.origin, 'done_at', x.done_at)
+					ORDER BY x.done_at DESC NULLS FIRST, x.due_on, x.task_id) AS tasks
+			FROM sales_crm.task x LEFT JOIN sales_crm.member n ON n.member_id = x.assignee_id
+			WHERE x.opportunity_id = o.opportunity_id) t ON true
+		LEFT JOIN LATERAL (
+			SELECT jsonb_agg(jsonb_build_object('phase_id', z.phase_id, 'phase', q.name,
+				'entered_at', z.entered_at, 'left_at', z.left_at) ORDER BY z.phase_stay_id) AS phase_stays
+			FROM sales_crm.phase_stay z JOIN sales_crm.phase q USING (phase_id)
+			WHERE z.opportunity_id = o.opportunity_id) y ON true;
+		COMMENT ON VIEW sales_crm.opportunity_overview IS
+			'The screen of an opportunity: one row with its state, names, probability, tasks and phases';
+		COMMENT ON COLUMN sales_crm.opportunity_overview.status IS 'open, won, lost or expired';
+		COMMENT ON COLUMN sales_crm.opportunity_overview.probability IS 'Percent: the opportunity''s own while open, else the phase''s';
+		COMMENT ON COLUMN sales_crm.opportunity_overview.days_in_phase IS 'Calendar days since phase_since in the company''s time zone';
+		COMMENT ON COLUMN sales_crm.opportunity_overview.tasks IS 'JSON array of tasks, open ones first';
+		COMMENT ON COLUMN sales_crm.opportunity_overview.phase_stays IS 'JSON array of phases it was in, oldest first';
+	END IF;
+
+	IF sales_crm.setup_lacks('transition_rule') THEN
+		CREATE VIEW sales_crm.transition_rule AS SELECT * FROM sales_crm.transition_rules();
+		COMMENT ON VIEW sales_crm.transition_rule IS
+			'The rules of moving through phases, in the order in which they are tried';
+	END IF;
