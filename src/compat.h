@@ -1,0 +1,33 @@
+/*
+ * compat.h
+ *		What differs between PostgreSQL 15 and 19. The only file with PG_VERSION_NUM.
+ */
+#ifndef SCRM_COMPAT_H
+#define SCRM_COMPAT_H
+
+#include "postgres.h"
+
+#if PG_VERSION_NUM < 150000
+#error "sales_crm needs PostgreSQL 15 or later"
+#endif
+
+/* 16 moved the variable-length macros out of postgres.h */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* 16 brought these, and later minor releases of 15 */
+#ifndef palloc_object
+#define palloc_object(type) ((type *) palloc(sizeof(type)))
+#define palloc_array(type, count) ((type *) palloc(sizeof(type) * (count)))
+#define palloc0_array(type, count) ((type *) palloc0(sizeof(type) * (count)))
+#endif
+
+/* 18 lets a module tell its name and version to pg_get_loaded_modules() */
+#if PG_VERSION_NUM >= 180000
+#define SCRM_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "sales_crm", .version = "1.0")
+#else
+#define SCRM_MODULE_MAGIC PG_MODULE_MAGIC
+#endif
+
+#endif							/* SCRM_COMPAT_H */

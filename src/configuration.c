@@ -1,0 +1,513 @@
+/*
+ * configuration.c
+ *		Loads the configuration tables once per session and keeps them until one changes.
+ *
+ * A statement trigger on each of these tables invalidates the table's relcache entry, which
+ * reaches every session, this one included, at commit, and is undone by rollback. The callback
+ * only marks the copy; the next configuration_get() loads a new one, with the latest snapshot,
+ * since rules hold from their commit on, whatever older snapshot a transaction reads data with.
+ * The copy counts as valid before it is loaded, so that a change in the middle of loading wins.
+ *
+ * Changes that decide about transitions also lock sales_crm.opportunity against writers, before
+ * any row: a writer then either has committed, and is counted, or has not begun, and will know
+ * the new rules. Lock order: sales_crm.opportunity, then rows of configuration tables.
+ *
+ * Memory: a context below CacheMemoryContext; a replaced copy moves below TopTransactionContext,
+ * because a caller further up may still hold pointers into it.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "storage/lmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "configuration.h"
+#include "plan.h"
+#include "trigger.h"
+
+PG_FUNCTION_INFO_V1(scrm_configuration_lock);
+PG_FUNCTION_INFO_V1(scrm_configuration_invalidate);
+PG_FUNCTION_INFO_V1(scrm_local_date);
+PG_FUNCTION_INFO_V1(scrm_setup_version);
+
+/* The tables that make up the configuration */
+static const char *const configuration_tables[] = {
+	"company", "currency", "pipeline", "phase", "phase_transition", "follow_up_rule", "holiday",
+	"schema_version",
+};
+
+static Configuration *current = NULL;
+static MemoryContext current_context = NULL;
+static bool current_valid = false;
+static Oid	table_oids[lengthof(configuration_tables)];
+
+static void configuration_load(void);
+static void load_company(Configuration *loading);
+static void load_currencies(Configuration *loading);
+static void load_pipelines(Configuration *loading);
+static void load_phases(Configuration *loading);
+static void load_transitions(Configuration *loading);
+static void load_rules(Configuration *loading);
+static void load_holidays(Configuration *loading);
+static void relcache_callback(Datum arg, Oid relid);
+static int	compare_pipeline(const void *key, const void *element);
+static int	compare_phase(const void *key, const void *element);
+
+void
+configuration_init(void)
+{
+	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
+}
+
+const Configuration *
+configuration_get(void)
+{
+	if (!current_valid)
+		configuration_load();
+	return current;
+}
+
+const Pipeline *
+configuration_find_pipeline(const Configuration *configuration, int64 pipeline_id)
+{
+	return bsearch(&pipeline_id, configuration->pipelines, configuration->npipelines,
+				   sizeof(Pipeline), compare_pipeline);
+}
+
+const Phase *
+configuration_find_phase(const Configuration *configuration, int64 phase_id)
+{
+	return bsearch(&phase_id, configuration->phases, configuration->nphases, sizeof(Phase),
+				   compare_phase);
+}
+
+/* configuration_first_phase returns the first open, active phase of a pipeline, or NULL. */
+const Phase *
+configuration_first_phase(const Configuration *configuration, const Pipeline *pipeline)
+{
+	for (int i = 0; i < configuration->nphases; i++)
+	{
+		const Phase *phase = configuration->ordered_phases[i];
+
+		if (phase->pipeline == pipeline && phase->outcome == OUTCOME_OPEN && phase->active)
+			return phase;
+	}
+	return NULL;
+}
+
+/* configuration_default_pipeline returns the default pipeline, or NULL where there is none. */
+const Pipeline *
+configuration_default_pipeline(const Configuration *configuration)
+{
+	for (int i = 0; i < configuration->npipelines; i++)
+	{
+		if (configuration->pipelines[i].is_default)
+			return &configuration->pipelines[i];
+	}
+	return NULL;
+}
+
+const PhaseTransition *
+configuration_find_transition(const Configuration *configuration, int64 from_phase_id,
+							  int64 to_phase_id)
+{
+	for (int i = 0; i < configuration->ntransitions; i++)
+	{
+		const PhaseTransition *transition = &configuration->transitions[i];
+
+		if (transition->from_phase_id == from_phase_id && transition->to_phase_id == to_phase_id)
+			return transition;
+	}
+	return NULL;
+}
+
+/* configuration_find_currency finds a currency by its code, which need not end with a zero. */
+const Currency *
+configuration_find_currency(const Configuration *configuration, const char *code, size_t length)
+{
+	int			low = 0;
+	int			high = configuration->ncurrencies - 1;
+
+	while (low <= high)
+	{
+		int			middle = (low + high) / 2;
+		const Currency *currency = &configuration->currencies[middle];
+		int			order = strncmp(code, currency->code, length);
+
+		if (order == 0 && currency->code[length] == '\0')
+			return currency;
+		if (order > 0)
+			low = middle + 1;
+		else
+			high = middle - 1;
+	}
+	return NULL;
+}
+
+/* configuration_local_date returns the day of a finite moment in the company's time zone. */
+DateADT
+configuration_local_date(const Configuration *configuration, TimestampTz at)
+{
+	struct pg_tm tm;
+	fsec_t		fsec;
+	int			offset;
+
+	if (TIMESTAMP_IS_NOBEGIN(at))
+		return DATEVAL_NOBEGIN;
+	if (TIMESTAMP_IS_NOEND(at))
+		return DATEVAL_NOEND;
+	if (timestamp2tm(at, &offset, &tm, &fsec, NULL, configuration->time_zone) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("timestamp out of range")));
+	return date2j(tm.tm_year, tm.tm_mon, tm.tm_mday) - POSTGRES_EPOCH_JDATE;
+}
+
+Datum
+scrm_configuration_lock(PG_FUNCTION_ARGS)
+{
+	trigger_require(fcinfo, "configuration_lock", TRIGGER_EVENT_BEFORE, 0);
+	LockRelationOid(plan_relation("opportunity"), ShareRowExclusiveLock);
+	return PointerGetDatum(NULL);
+}
+
+Datum
+scrm_configuration_invalidate(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger =
+		trigger_require(fcinfo, "configuration_invalidate", TRIGGER_EVENT_AFTER, 0);
+
+	CacheInvalidateRelcacheByRelid(RelationGetRelid(trigger->tg_relation));
+	return PointerGetDatum(NULL);
+}
+
+Datum
+scrm_local_date(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATEADT(configuration_local_date(configuration_get(), PG_GETARG_TIMESTAMPTZ(0)));
+}
+
+Datum
+scrm_setup_version(PG_FUNCTION_ARGS pg_attribute_unused())
+{
+	PG_RETURN_INT32(SCRM_SCHEMA_VERSION);
+}
+
+static void
+relcache_callback(Datum arg pg_attribute_unused(), Oid relid)
+{
+	if (relid == InvalidOid)
+		current_valid = false;
+	for (size_t i = 0; current_valid && i < lengthof(table_oids); i++)
+	{
+		if (table_oids[i] == relid)
+			current_valid = false;
+	}
+}
+
+static void
+configuration_load(void)
+{
+	MemoryContext context = AllocSetContextCreate(CurTransactionContext, "sales_crm configuration",
+												  ALLOCSET_SMALL_SIZES);
+	Configuration *loading = MemoryContextAllocZero(context, sizeof(Configuration));
+	MemoryContext caller;
+
+	for (size_t i = 0; i < lengthof(table_oids); i++)
+		table_oids[i] = plan_relation(configuration_tables[i]);
+
+	current_valid = true;
+	PG_TRY();
+	{
+		plan_begin();
+		caller = MemoryContextSwitchTo(context);
+		load_company(loading);
+		load_currencies(loading);
+		load_pipelines(loading);
+		load_phases(loading);
+		load_transitions(loading);
+		load_rules(loading);
+		load_holidays(loading);
+		MemoryContextSwitchTo(caller);
+		plan_end();
+	}
+	PG_CATCH();
+	{
+		current_valid = false;
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+
+	if (current_context != NULL)
+		MemoryContextSetParent(current_context, TopTransactionContext);
+	MemoryContextSetParent(context, CacheMemoryContext);
+	current = loading;
+	current_context = context;
+}
+
+/*
+ * The loaders below run one query each and copy its rows into the current memory context. Their
+ * values come from columns that are NOT NULL, unless said otherwise.
+ */
+
+static uint64
+load_rows(ScrmPlan *plan)
+{
+	return plan_run(plan, PLAN_READ_LATEST, NULL, NULL);
+}
+
+static Datum
+loaded(uint64 row, int column, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, isnull);
+}
+
+static int64
+loaded_int64(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = loaded(row, column, &isnull);
+
+	return isnull ? 0 : DatumGetInt64(value);
+}
+
+static int32
+loaded_int32(uint64 row, int column)
+{
+	bool		isnull;
+
+	return DatumGetInt32(loaded(row, column, &isnull));
+}
+
+static bool
+loaded_bool(uint64 row, int column)
+{
+	bool		isnull;
+
+	return DatumGetBool(loaded(row, column, &isnull));
+}
+
+static char *
+loaded_text(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = loaded(row, column, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+static void
+load_company(Configuration *loading)
+{
+	static ScrmPlan plan = {
+		.sql = "SELECT c.currency, c.time_zone, (SELECT max(v.version) FROM sales_crm.schema_version v)"
+			   " FROM sales_crm.company c",
+	};
+	char	   *time_zone;
+
+	if (load_rows(&plan) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table sales_crm.company has no row"),
+				 errhint("INSERT INTO sales_crm.company DEFAULT VALUES.")));
+	if (loaded_int32(0, 3) != SCRM_SCHEMA_VERSION)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the tables of sales_crm have another version than its code"),
+				 errdetail("The tables have version %d, the code works with version %d.",
+						   loaded_int32(0, 3), SCRM_SCHEMA_VERSION),
+				 errhint("Install the matching version of the extension, then run CALL "
+						 "sales_crm.setup().")));
+	loading->currency = loaded_text(0, 1);
+	time_zone = loaded_text(0, 2);
+	loading->time_zone = pg_tzset(time_zone);
+	if (loading->time_zone == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("time zone \"%s\" of sales_crm.company is not known", time_zone),
+				 errhint("UPDATE sales_crm.company SET time_zone = one of pg_timezone_names.")));
+}
+
+static void
+load_currencies(Configuration *loading)
+{
+	static ScrmPlan plan = {
+		.sql = "SELECT c.code, c.minor_units::int4 FROM sales_crm.currency c"
+			   " ORDER BY c.code COLLATE \"C\"",
+	};
+
+	loading->ncurrencies = (int) load_rows(&plan);
+	loading->currencies = palloc0_array(Currency, loading->ncurrencies);
+	for (int i = 0; i < loading->ncurrencies; i++)
+	{
+		loading->currencies[i].code = loaded_text(i, 1);
+		loading->currencies[i].minor_units = (int16) loaded_int32(i, 2);
+	}
+}
+
+static void
+load_pipelines(Configuration *loading)
+{
+	static ScrmPlan plan = {
+		.sql = "SELECT p.pipeline_id, p.name, p.is_default, p.active, p.transition_policy"
+			   " FROM sales_crm.pipeline p ORDER BY p.pipeline_id",
+	};
+
+	loading->npipelines = (int) load_rows(&plan);
+	loading->pipelines = palloc0_array(Pipeline, loading->npipelines);
+	for (int i = 0; i < loading->npipelines; i++)
+	{
+		Pipeline   *pipeline = &loading->pipelines[i];
+		char	   *policy = loaded_text(i, 5);
+
+		pipeline->pipeline_id = loaded_int64(i, 1);
+		pipeline->name = loaded_text(i, 2);
+		pipeline->is_default = loaded_bool(i, 3);
+		pipeline->active = loaded_bool(i, 4);
+		if (strcmp(policy, "forward") == 0)
+			pipeline->policy = POLICY_FORWARD;
+		else if (strcmp(policy, "listed") == 0)
+			pipeline->policy = POLICY_LISTED;
+		else
+			pipeline->policy = POLICY_FREE;
+	}
+}
+
+static PhaseOutcome
+outcome_from_text(const char *outcome)
+{
+	if (outcome == NULL)
+		return OUTCOME_OPEN;
+	if (strcmp(outcome, "won") == 0)
+		return OUTCOME_WON;
+	if (strcmp(outcome, "lost") == 0)
+		return OUTCOME_LOST;
+	return OUTCOME_EXPIRED;
+}
+
+static void
+load_phases(Configuration *loading)
+{
+	static ScrmPlan plan = {
+		.sql = "SELECT p.phase_id, p.pipeline_id, p.name, p.position, p.outcome, p.active,"
+			   " p.required_fields,"
+			   " (row_number() OVER (ORDER BY p.pipeline_id, p.position, p.phase_id))::int4"
+			   " FROM sales_crm.phase p ORDER BY p.phase_id",
+	};
+
+	loading->nphases = (int) load_rows(&plan);
+	loading->phases = palloc0_array(Phase, loading->nphases);
+	loading->ordered_phases = palloc0_array(Phase *, loading->nphases);
+	for (int i = 0; i < loading->nphases; i++)
+	{
+		Phase	   *phase = &loading->phases[i];
+		Datum	   *fields;
+		bool		isnull;
+
+		phase->phase_id = loaded_int64(i, 1);
+		phase->pipeline = configuration_find_pipeline(loading, loaded_int64(i, 2));
+		if (phase->pipeline == NULL)
+			elog(ERROR, "phase " INT64_FORMAT " has no pipeline", phase->phase_id);
+		phase->name = loaded_text(i, 3);
+		phase->position = loaded_int32(i, 4);
+		phase->outcome = outcome_from_text(loaded_text(i, 5));
+		phase->active = loaded_bool(i, 6);
+		deconstruct_array(DatumGetArrayTypePCopy(loaded(i, 7, &isnull)), TEXTOID, -1, false,
+						  TYPALIGN_INT, &fields, NULL, &phase->nrequired);
+		phase->required = palloc0_array(char *, phase->nrequired);
+		for (int field = 0; field < phase->nrequired; field++)
+			phase->required[field] = TextDatumGetCString(fields[field]);
+		loading->ordered_phases[loaded_int32(i, 8) - 1] = phase;
+	}
+}
+
+static void
+load_transitions(Configuration *loading)
+{
+	static ScrmPlan plan = {
+		.sql = "SELECT t.from_phase_id, t.to_phase_id, t.managers_only"
+			   " FROM sales_crm.phase_transition t ORDER BY t.from_phase_id, t.to_phase_id",
+	};
+
+	loading->ntransitions = (int) load_rows(&plan);
+	loading->transitions = palloc0_array(PhaseTransition, loading->ntransitions);
+	for (int i = 0; i < loading->ntransitions; i++)
+	{
+		loading->transitions[i].from_phase_id = loaded_int64(i, 1);
+		loading->transitions[i].to_phase_id = loaded_int64(i, 2);
+		loading->transitions[i].managers_only = loaded_bool(i, 3);
+	}
+}
+
+static void
+load_rules(Configuration *loading)
+{
+	static ScrmPlan plan = {
+		.sql = "SELECT r.follow_up_rule_id, r.pipeline_id, r.phase_id, r.subject, r.due_in_days,"
+			   " r.working_days, r.assignee, r.member_id"
+			   " FROM sales_crm.follow_up_rule r WHERE r.active ORDER BY r.follow_up_rule_id",
+	};
+
+	loading->nrules = (int) load_rows(&plan);
+	loading->rules = palloc0_array(FollowUpRule, loading->nrules);
+	for (int i = 0; i < loading->nrules; i++)
+	{
+		FollowUpRule *rule = &loading->rules[i];
+		char	   *assignee = loaded_text(i, 7);
+
+		rule->follow_up_rule_id = loaded_int64(i, 1);
+		rule->pipeline_id = loaded_int64(i, 2);
+		rule->phase_id = loaded_int64(i, 3);
+		rule->subject = loaded_text(i, 4);
+		rule->due_in_days = loaded_int32(i, 5);
+		rule->working_days = loaded_bool(i, 6);
+		rule->member_id = loaded_int64(i, 8);
+		if (strcmp(assignee, "owner") == 0)
+			rule->assignee = ASSIGNEE_OWNER;
+		else if (strcmp(assignee, "creator") == 0)
+			rule->assignee = ASSIGNEE_CREATOR;
+		else
+			rule->assignee = ASSIGNEE_MEMBER;
+	}
+}
+
+static void
+load_holidays(Configuration *loading)
+{
+	static ScrmPlan plan = {
+		.sql = "SELECT h.holiday_on FROM sales_crm.holiday h ORDER BY h.holiday_on",
+	};
+	bool		isnull;
+
+	loading->nholidays = (int) load_rows(&plan);
+	loading->holidays = palloc0_array(DateADT, loading->nholidays);
+	for (int i = 0; i < loading->nholidays; i++)
+		loading->holidays[i] = DatumGetDateADT(loaded(i, 1, &isnull));
+}
+
+static int
+compare_int64(int64 a, int64 b)
+{
+	return (a > b) - (a < b);
+}
+
+static int
+compare_pipeline(const void *key, const void *element)
+{
+	return compare_int64(*(const int64 *) key, ((const Pipeline *) element)->pipeline_id);
+}
+
+static int
+compare_phase(const void *key, const void *element)
+{
+	return compare_int64(*(const int64 *) key, ((const Phase *) element)->phase_id);
+}

@@ -1,0 +1,176 @@
+/*
+ * history.c
+ *		Writes what opportunities have been through: phase_stay and opportunity_change, once per
+ *		statement.
+ *
+ * Memory: batches in the context of the trigger call.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/datetime.h"
+#include "utils/fmgrprotos.h"
+
+#include "batch.h"
+#include "compat.h"
+#include "configuration.h"
+#include "member.h"
+#include "opportunity.h"
+#include "transition.h"
+#include "trigger.h"
+
+PG_FUNCTION_INFO_V1(scrm_opportunity_history);
+
+static ScrmPlan enter_plan = {
+	.sql = "INSERT INTO sales_crm.phase_stay (opportunity_id, phase_id, entered_at, by)"
+		   " SELECT n.opportunity_id, n.phase_id, n.entered_at, $4"
+		   " FROM unnest($1, $2, $3) AS n (opportunity_id, phase_id, entered_at)",
+	.nargs = 4,
+	.argtypes = {INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, INT8OID},
+};
+
+static ScrmPlan move_plan = {
+	.sql = "WITH n AS (SELECT * FROM unnest($1, $2, $3) AS n (opportunity_id, phase_id, entered_at)),"
+		   " o AS (UPDATE sales_crm.phase_stay s SET left_at = n.entered_at FROM n"
+		   "  WHERE s.opportunity_id = n.opportunity_id AND s.left_at IS NULL)"
+		   " INSERT INTO sales_crm.phase_stay (opportunity_id, phase_id, entered_at, by)"
+		   " SELECT n.opportunity_id, n.phase_id, n.entered_at, $4 FROM n",
+	.nargs = 4,
+	.argtypes = {INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, INT8OID},
+};
+
+static const Oid stay_types[] = {INT8OID, INT8OID, TIMESTAMPTZOID};
+
+static ScrmPlan change_plan = {
+	.sql = "INSERT INTO sales_crm.opportunity_change (opportunity_id, field, old, new, rule, by)"
+		   " SELECT n.opportunity_id, n.field, n.old, n.new, n.rule, $6"
+		   " FROM unnest($1, $2, $3, $4, $5) AS n (opportunity_id, field, old, new, rule)",
+	.nargs = 6,
+	.argtypes = {INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT8OID},
+};
+
+static const Oid change_types[] = {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID};
+
+static void add_stay(Batch *stays, const OpportunityRow *row);
+static void add_changes(Batch *changes, const OpportunityRow *old, const OpportunityRow *new,
+						Member member);
+static NullableDatum value_text(const OpportunityRow *row, OpportunityColumn column);
+
+Datum
+scrm_opportunity_history(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = trigger_require(fcinfo, "opportunity_history", TRIGGER_EVENT_AFTER, 0);
+	const OpportunityMap *map = opportunity_map(trigger->tg_relation);
+	bool		inserting = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
+	Member		member = member_current();
+	TriggerRows rows;
+	Batch		stays;
+	Batch		changes;
+
+	batch_open(&stays, inserting ? &enter_plan : &move_plan, lengthof(stay_types), stay_types);
+	batch_set_constant(&stays, 3, batch_key(member.member_id));
+	batch_open(&changes, &change_plan, lengthof(change_types), change_types);
+	batch_set_constant(&changes, 5, batch_key(member.member_id));
+
+	trigger_open_rows(&rows, trigger);
+	while (trigger_next_row(&rows))
+	{
+		OpportunityRow new = opportunity_row(map, rows.new_row);
+
+		if (inserting)
+			add_stay(&stays, &new);
+		else
+		{
+			OpportunityRow old = opportunity_row(map, rows.old_row);
+
+			if (opportunity_differs(&old, &new, OPPORTUNITY_PHASE_ID))
+				add_stay(&stays, &new);
+			add_changes(&changes, &old, &new, member);
+		}
+	}
+	trigger_close_rows(&rows);
+	batch_close(&stays);
+	batch_close(&changes);
+	return PointerGetDatum(NULL);
+}
+
+static void
+add_stay(Batch *stays, const OpportunityRow *row)
+{
+	NullableDatum stay[] = {
+		batch_value(opportunity_value(row, OPPORTUNITY_ID)),
+		batch_value(opportunity_value(row, OPPORTUNITY_PHASE_ID)),
+		batch_value(opportunity_value(row, OPPORTUNITY_PHASE_SINCE)),
+	};
+
+	batch_add(stays, stay);
+}
+
+/* add_changes adds a row for each tracked column with another value. */
+static void
+add_changes(Batch *changes, const OpportunityRow *old, const OpportunityRow *new, Member member)
+{
+	const char *rule = NULL;
+
+	for (int column = 0; column < OPPORTUNITY_COLUMNS; column++)
+	{
+		MemoryContext caller;
+
+		if (!opportunity_columns[column].tracked || !opportunity_differs(old, new, column))
+			continue;
+		if (rule == NULL)
+		{
+			Move		move = {.configuration = configuration_get(), .member = member};
+
+			move.from = configuration_find_phase(move.configuration,
+												 opportunity_key(old, OPPORTUNITY_PHASE_ID));
+			move.to = configuration_find_phase(move.configuration,
+											   opportunity_key(new, OPPORTUNITY_PHASE_ID));
+			rule = transition_rule(&move);
+		}
+		caller = MemoryContextSwitchTo(batch_context(changes));
+		{
+			NullableDatum change[] = {
+				batch_value(opportunity_value(new, OPPORTUNITY_ID)),
+				batch_value(CStringGetTextDatum(opportunity_columns[column].name)),
+				value_text(old, column),
+				value_text(new, column),
+				batch_value(CStringGetTextDatum(rule)),
+			};
+
+			batch_add(changes, change);
+		}
+		MemoryContextSwitchTo(caller);
+	}
+}
+
+/* value_text returns a value as text that does not depend on the session's settings. */
+static NullableDatum
+value_text(const OpportunityRow *row, OpportunityColumn column)
+{
+	Datum		value = opportunity_value(row, column);
+	char		buffer[MAXDATELEN + 1];
+	struct pg_tm tm;
+
+	if (opportunity_is_null(row, column))
+		return batch_null();
+	switch (opportunity_columns[column].type)
+	{
+		case INT8OID:
+			return batch_value(CStringGetTextDatum(psprintf(INT64_FORMAT, DatumGetInt64(value))));
+		case NUMERICOID:
+			return batch_value(DirectFunctionCall1(
+				textin, DirectFunctionCall1(numeric_out, value)));
+		case DATEOID:
+			memset(&tm, 0, sizeof(tm));
+			j2date(DatumGetDateADT(value) + POSTGRES_EPOCH_JDATE, &tm.tm_year, &tm.tm_mon,
+				   &tm.tm_mday);
+			EncodeDateOnly(&tm, USE_ISO_DATES, buffer);
+			return batch_value(CStringGetTextDatum(buffer));
+		default:
+			return batch_value(PointerGetDatum(PG_DETOAST_DATUM_COPY(value)));
+	}
+}

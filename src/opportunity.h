@@ -1,0 +1,109 @@
+/*
+ * opportunity.h
+ *		A row of sales_crm.opportunity, its columns found by name.
+ *
+ * Users may add columns, and a restore may order them otherwise: no code knows a position.
+ */
+#ifndef SCRM_OPPORTUNITY_H
+#define SCRM_OPPORTUNITY_H
+
+#include "postgres.h"
+
+#include "access/tupdesc.h"
+#include "executor/tuptable.h"
+#include "utils/relcache.h"
+
+typedef enum OpportunityColumn
+{
+	OPPORTUNITY_ID,
+	OPPORTUNITY_NAME,
+	OPPORTUNITY_ACCOUNT_ID,
+	OPPORTUNITY_CONTACT_ID,
+	OPPORTUNITY_PIPELINE_ID,
+	OPPORTUNITY_PHASE_ID,
+	OPPORTUNITY_OWNER_ID,
+	OPPORTUNITY_SOURCE_ID,
+	OPPORTUNITY_AMOUNT,
+	OPPORTUNITY_CURRENCY,
+	OPPORTUNITY_EXPECTED_ON,
+	OPPORTUNITY_PROBABILITY_OVERRIDE,
+	OPPORTUNITY_LOST_REASON_ID,
+	OPPORTUNITY_PHASE_SINCE,
+	OPPORTUNITY_CLOSED_AT,
+	OPPORTUNITY_CREATED_AT,
+	OPPORTUNITY_CREATED_BY,
+	OPPORTUNITY_UPDATED_AT,
+	OPPORTUNITY_REVISION,
+} OpportunityColumn;
+
+#define OPPORTUNITY_COLUMNS (OPPORTUNITY_REVISION + 1)
+
+typedef struct OpportunityColumnInfo
+{
+	const char *name;
+	Oid			type;
+	bool		tracked;		/* changes go to opportunity_change */
+} OpportunityColumnInfo;
+
+extern const OpportunityColumnInfo opportunity_columns[OPPORTUNITY_COLUMNS];
+
+/* Where the columns are in a row type */
+typedef struct OpportunityMap
+{
+	AttrNumber	attnums[OPPORTUNITY_COLUMNS];
+} OpportunityMap;
+
+/* A row: values and nulls of all attributes, in the order of tupdesc */
+typedef struct OpportunityRow
+{
+	TupleDesc	tupdesc;
+	const OpportunityMap *map;
+	Datum	   *values;
+	bool	   *nulls;
+} OpportunityRow;
+
+extern void opportunity_init(void);
+
+/* Errors: 42804 or 42703 when a column is missing or has another type than setup() gave it */
+extern void opportunity_map_fill(OpportunityMap *map, TupleDesc tupdesc);
+
+/* The map of the table itself, kept until it changes. Errors: 39P01 for another table */
+extern const OpportunityMap *opportunity_map(Relation relation);
+
+static inline bool
+opportunity_is_null(const OpportunityRow *row, OpportunityColumn column)
+{
+	return row->nulls[row->map->attnums[column] - 1];
+}
+
+static inline Datum
+opportunity_value(const OpportunityRow *row, OpportunityColumn column)
+{
+	return row->values[row->map->attnums[column] - 1];
+}
+
+/* The value of a key; 0 for NULL */
+static inline int64
+opportunity_key(const OpportunityRow *row, OpportunityColumn column)
+{
+	return opportunity_is_null(row, column) ? 0 : DatumGetInt64(opportunity_value(row, column));
+}
+
+/* The row in a slot, as long as the slot holds it */
+static inline OpportunityRow
+opportunity_row(const OpportunityMap *map, TupleTableSlot *slot)
+{
+	OpportunityRow row;
+
+	slot_getallattrs(slot);
+	row.tupdesc = slot->tts_tupleDescriptor;
+	row.map = map;
+	row.values = slot->tts_values;
+	row.nulls = slot->tts_isnull;
+	return row;
+}
+
+extern bool opportunity_differs(const OpportunityRow *a, const OpportunityRow *b,
+								OpportunityColumn column);
+
+#endif							/* SCRM_OPPORTUNITY_H */

@@ -1,0 +1,132 @@
+/*
+ * plan.c
+ *		Prepares, keeps and runs the SQL of all other modules.
+ *
+ * Statements run as the owner of sales_crm.opportunity (unless they are to see what the caller may
+ * see), as foreign keys do, and with a search_path of pg_catalog alone, so that nothing a caller
+ * created can be called by accident or on purpose. Both are set around preparing and running, and
+ * undone by transaction abort where an error ends them.
+ *
+ * Memory: kept plans live as long as the session, results until plan_end().
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/parallel.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "plan.h"
+
+#define SAFE_SEARCH_PATH "pg_catalog, pg_temp"
+
+static Oid	relation_owner(Oid relid);
+static void plan_prepare(ScrmPlan *plan);
+
+void
+plan_begin(void)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+}
+
+void
+plan_end(void)
+{
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "SPI_finish failed");
+}
+
+/*
+ * plan_run runs a statement and returns the number of rows it gave or changed; rows stay in
+ * SPI_tuptable until plan_end(), the caller's memory context stays current. values and nulls are those of SPI_execute_plan().
+ */
+uint64
+plan_run(ScrmPlan *plan, PlanMode mode, Datum *values, const char *nulls)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Oid			save_userid;
+	int			save_sec_context;
+	int			save_nestlevel;
+	int			result;
+
+	GetUserIdAndSecContext(&save_userid, &save_sec_context);
+	if (mode != PLAN_READ_AS_CALLER)
+		SetUserIdAndSecContext(relation_owner(plan_relation("opportunity")),
+							   save_sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	save_nestlevel = NewGUCNestLevel();
+	if (strcmp(namespace_search_path, SAFE_SEARCH_PATH) != 0)
+		(void) set_config_option("search_path", SAFE_SEARCH_PATH, PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+
+	if (plan->kept == NULL)
+		plan_prepare(plan);
+	if (mode == PLAN_READ_LATEST)
+		result = SPI_execute_snapshot(plan->kept, values, nulls,
+									  IsInParallelMode() ? GetActiveSnapshot() : GetLatestSnapshot(),
+									  InvalidSnapshot, true, false, 0);
+	else
+		result = SPI_execute_plan(plan->kept, values, nulls, mode != PLAN_WRITE, 0);
+	if (result < 0)
+		elog(ERROR, "%s: %s", SPI_result_code_string(result), plan->sql);
+
+	AtEOXact_GUC(true, save_nestlevel);
+	SetUserIdAndSecContext(save_userid, save_sec_context);
+	MemoryContextSwitchTo(caller);
+	return SPI_processed;
+}
+
+/* plan_namespace returns the schema sales_crm. */
+Oid
+plan_namespace(void)
+{
+	return get_namespace_oid("sales_crm", false);
+}
+
+/*
+ * plan_relation returns a table of sales_crm by name. Errors: 55000 when it is not there.
+ */
+Oid
+plan_relation(const char *name)
+{
+	Oid			relid = get_relname_relid(name, plan_namespace());
+
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table sales_crm.%s does not exist", name),
+				 errhint("Run CALL sales_crm.setup() to create the tables that are missing.")));
+	return relid;
+}
+
+static Oid
+relation_owner(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relid);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+static void
+plan_prepare(ScrmPlan *plan)
+{
+	SPIPlanPtr	prepared = SPI_prepare(plan->sql, plan->nargs, plan->argtypes);
+
+	if (prepared == NULL)
+		elog(ERROR, "%s: %s", SPI_result_code_string(SPI_result), plan->sql);
+	if (SPI_keepplan(prepared) != 0)
+		elog(ERROR, "SPI_keepplan failed: %s", plan->sql);
+	plan->kept = prepared;
+}

@@ -1,0 +1,40 @@
+/*
+ * plan.h
+ *		Prepared statements, kept for the life of the session.
+ *
+ * A module that needs SQL declares a static ScrmPlan with the text and hands it to plan_run()
+ * between plan_begin() and plan_end(). Everything in the text is written schema-qualified, except
+ * operators and functions of pg_catalog.
+ */
+#ifndef SCRM_PLAN_H
+#define SCRM_PLAN_H
+
+#include "postgres.h"
+
+#include "executor/spi.h"
+
+#define SCRM_PLAN_MAX_ARGS 8
+
+typedef enum PlanMode
+{
+	PLAN_WRITE,					/* as the tables' owner, seeing what the statement has done */
+	PLAN_READ_LATEST,			/* as the tables' owner, seeing what is committed now */
+	PLAN_READ_AS_CALLER,		/* as the caller, seeing what the calling query sees */
+} PlanMode;
+
+typedef struct ScrmPlan
+{
+	const char *sql;
+	int			nargs;
+	Oid			argtypes[SCRM_PLAN_MAX_ARGS];
+	SPIPlanPtr	kept;			/* filled in by plan_run() */
+} ScrmPlan;
+
+extern void plan_begin(void);
+extern uint64 plan_run(ScrmPlan *plan, PlanMode mode, Datum *values, const char *nulls);
+extern void plan_end(void);
+
+extern Oid	plan_namespace(void);
+extern Oid	plan_relation(const char *name);
+
+#endif							/* SCRM_PLAN_H */

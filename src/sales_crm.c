@@ -1,0 +1,30 @@
+/*
+ * sales_crm.c
+ *		Entry point of the module.
+ *
+ * The way of the data: a statement meets opportunity.c, which asks transition.c and decides row by
+ * row; then history.c and follow_up.c write, once per statement. All of them know the rules from
+ * configuration.c and the session's member from member.c, and run SQL through plan.c.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/guc.h"
+
+#include "compat.h"
+#include "configuration.h"
+#include "member.h"
+#include "opportunity.h"
+
+SCRM_MODULE_MAGIC;
+
+extern PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	configuration_init();
+	member_init();
+	opportunity_init();
+	MarkGUCPrefixReserved("sales_crm");
+}
