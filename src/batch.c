@@ -105,18 +105,18 @@ batch_grow(Batch *batch)
 static void
 batch_flush(Batch *batch)
 {
-	Datum		values[SCRM_PLAN_MAX_ARGS];
-	char		nulls[SCRM_PLAN_MAX_ARGS];
-	int			lower = 1;
+	Datum values[SCRM_PLAN_MAX_ARGS];
+	char nulls[SCRM_PLAN_MAX_ARGS];
+	int lower = 1;
 
 	plan_begin();
 	for (int i = 0; i < batch->plan->nargs; i++)
 	{
 		if (i < batch->ncolumns)
 		{
-			int16		typlen;
-			bool		typbyval;
-			char		typalign;
+			int16 typlen;
+			bool typbyval;
+			char typalign;
 
 			get_typlenbyvalalign(batch->types[i], &typlen, &typbyval, &typalign);
 			values[i] = PointerGetDatum(construct_md_array(batch->values[i], batch->nulls[i], 1,

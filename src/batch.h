@@ -14,16 +14,16 @@
 
 typedef struct Batch
 {
-	ScrmPlan   *plan;
-	int			ncolumns;		/* arguments that are arrays, from the first on */
-	Oid			types[SCRM_PLAN_MAX_ARGS];	/* of the elements */
-	NullableDatum constants[SCRM_PLAN_MAX_ARGS];	/* of the arguments after the arrays */
-	MemoryContext caller;		/* of the arrays below */
-	MemoryContext context;		/* of values by reference, emptied with each flush */
-	int			nrows;
-	int			capacity;
-	Datum	   *values[SCRM_PLAN_MAX_ARGS];
-	bool	   *nulls[SCRM_PLAN_MAX_ARGS];
+	ScrmPlan *plan;
+	int ncolumns;								 /* arguments that are arrays, from the first on */
+	Oid types[SCRM_PLAN_MAX_ARGS];				 /* of the elements */
+	NullableDatum constants[SCRM_PLAN_MAX_ARGS]; /* of the arguments after the arrays */
+	MemoryContext caller;						 /* of the arrays below */
+	MemoryContext context; /* of values by reference, emptied with each flush */
+	int nrows;
+	int capacity;
+	Datum *values[SCRM_PLAN_MAX_ARGS];
+	bool *nulls[SCRM_PLAN_MAX_ARGS];
 } Batch;
 
 /* A batch that has no rows yet and costs nothing until it gets one */
@@ -42,20 +42,20 @@ extern void batch_close(Batch *batch);
 static inline NullableDatum
 batch_value(Datum value)
 {
-	return (NullableDatum) {.value = value, .isnull = false};
+	return (NullableDatum){.value = value, .isnull = false};
 }
 
 static inline NullableDatum
 batch_null(void)
 {
-	return (NullableDatum) {.value = (Datum) 0, .isnull = true};
+	return (NullableDatum){.value = (Datum) 0, .isnull = true};
 }
 
 /* A key, of which 0 means NULL */
 static inline NullableDatum
 batch_key(int64 key)
 {
-	return (NullableDatum) {.value = Int64GetDatum(key), .isnull = key == 0};
+	return (NullableDatum){.value = Int64GetDatum(key), .isnull = key == 0};
 }
 
-#endif							/* SCRM_BATCH_H */
+#endif /* SCRM_BATCH_H */

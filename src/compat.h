@@ -30,4 +30,4 @@
 #define SCRM_MODULE_MAGIC PG_MODULE_MAGIC
 #endif
 
-#endif							/* SCRM_COMPAT_H */
+#endif /* SCRM_COMPAT_H */

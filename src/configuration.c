@@ -41,14 +41,14 @@ PG_FUNCTION_INFO_V1(scrm_setup_version);
 
 /* The tables that make up the configuration */
 static const char *const configuration_tables[] = {
-	"company", "currency", "pipeline", "phase", "phase_transition", "follow_up_rule", "holiday",
-	"schema_version",
+	"company",			"currency",		  "pipeline", "phase",
+	"phase_transition", "follow_up_rule", "holiday",  "schema_version",
 };
 
 static Configuration *current = NULL;
 static MemoryContext current_context = NULL;
 static bool current_valid = false;
-static Oid	table_oids[lengthof(configuration_tables)];
+static Oid table_oids[lengthof(configuration_tables)];
 
 static void configuration_load(void);
 static void load_company(Configuration *loading);
@@ -59,8 +59,8 @@ static void load_transitions(Configuration *loading);
 static void load_rules(Configuration *loading);
 static void load_holidays(Configuration *loading);
 static void relcache_callback(Datum arg, Oid relid);
-static int	compare_pipeline(const void *key, const void *element);
-static int	compare_phase(const void *key, const void *element);
+static int compare_pipeline(const void *key, const void *element);
+static int compare_phase(const void *key, const void *element);
 
 void
 configuration_init(void)
@@ -134,14 +134,14 @@ configuration_find_transition(const Configuration *configuration, int64 from_pha
 const Currency *
 configuration_find_currency(const Configuration *configuration, const char *code, size_t length)
 {
-	int			low = 0;
-	int			high = configuration->ncurrencies - 1;
+	int low = 0;
+	int high = configuration->ncurrencies - 1;
 
 	while (low <= high)
 	{
-		int			middle = (low + high) / 2;
+		int middle = (low + high) / 2;
 		const Currency *currency = &configuration->currencies[middle];
-		int			order = strncmp(code, currency->code, length);
+		int order = strncmp(code, currency->code, length);
 
 		if (order == 0 && currency->code[length] == '\0')
 			return currency;
@@ -158,8 +158,8 @@ DateADT
 configuration_local_date(const Configuration *configuration, TimestampTz at)
 {
 	struct pg_tm tm;
-	fsec_t		fsec;
-	int			offset;
+	fsec_t fsec;
+	int offset;
 
 	if (TIMESTAMP_IS_NOBEGIN(at))
 		return DATEVAL_NOBEGIN;
@@ -167,8 +167,7 @@ configuration_local_date(const Configuration *configuration, TimestampTz at)
 		return DATEVAL_NOEND;
 	if (timestamp2tm(at, &offset, &tm, &fsec, NULL, configuration->time_zone) != 0)
 		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("timestamp out of range")));
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("timestamp out of range")));
 	return date2j(tm.tm_year, tm.tm_mon, tm.tm_mday) - POSTGRES_EPOCH_JDATE;
 }
 
@@ -274,8 +273,8 @@ loaded(uint64 row, int column, bool *isnull)
 static int64
 loaded_int64(uint64 row, int column)
 {
-	bool		isnull;
-	Datum		value = loaded(row, column, &isnull);
+	bool isnull;
+	Datum value = loaded(row, column, &isnull);
 
 	return isnull ? 0 : DatumGetInt64(value);
 }
@@ -283,7 +282,7 @@ loaded_int64(uint64 row, int column)
 static int32
 loaded_int32(uint64 row, int column)
 {
-	bool		isnull;
+	bool isnull;
 
 	return DatumGetInt32(loaded(row, column, &isnull));
 }
@@ -291,7 +290,7 @@ loaded_int32(uint64 row, int column)
 static bool
 loaded_bool(uint64 row, int column)
 {
-	bool		isnull;
+	bool isnull;
 
 	return DatumGetBool(loaded(row, column, &isnull));
 }
@@ -299,8 +298,8 @@ loaded_bool(uint64 row, int column)
 static char *
 loaded_text(uint64 row, int column)
 {
-	bool		isnull;
-	Datum		value = loaded(row, column, &isnull);
+	bool isnull;
+	Datum value = loaded(row, column, &isnull);
 
 	return isnull ? NULL : TextDatumGetCString(value);
 }
@@ -309,24 +308,23 @@ static void
 load_company(Configuration *loading)
 {
 	static ScrmPlan plan = {
-		.sql = "SELECT c.currency, c.time_zone, (SELECT max(v.version) FROM sales_crm.schema_version v)"
-			   " FROM sales_crm.company c",
+		.sql =
+			"SELECT c.currency, c.time_zone, (SELECT max(v.version) FROM sales_crm.schema_version v)"
+			" FROM sales_crm.company c",
 	};
-	char	   *time_zone;
+	char *time_zone;
 
 	if (load_rows(&plan) != 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table sales_crm.company has no row"),
-				 errhint("INSERT INTO sales_crm.company DEFAULT VALUES.")));
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("table sales_crm.company has no row"),
+						errhint("INSERT INTO sales_crm.company DEFAULT VALUES.")));
 	if (loaded_int32(0, 3) != SCRM_SCHEMA_VERSION)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the tables of sales_crm have another version than its code"),
-				 errdetail("The tables have version %d, the code works with version %d.",
-						   loaded_int32(0, 3), SCRM_SCHEMA_VERSION),
-				 errhint("Install the matching version of the extension, then run CALL "
-						 "sales_crm.setup().")));
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("the tables of sales_crm have another version than its code"),
+						errdetail("The tables have version %d, the code works with version %d.",
+								  loaded_int32(0, 3), SCRM_SCHEMA_VERSION),
+						errhint("Install the matching version of the extension, then run CALL "
+								"sales_crm.setup().")));
 	loading->currency = loaded_text(0, 1);
 	time_zone = loaded_text(0, 2);
 	loading->time_zone = pg_tzset(time_zone);
@@ -366,8 +364,8 @@ load_pipelines(Configuration *loading)
 	loading->pipelines = palloc0_array(Pipeline, loading->npipelines);
 	for (int i = 0; i < loading->npipelines; i++)
 	{
-		Pipeline   *pipeline = &loading->pipelines[i];
-		char	   *policy = loaded_text(i, 5);
+		Pipeline *pipeline = &loading->pipelines[i];
+		char *policy = loaded_text(i, 5);
 
 		pipeline->pipeline_id = loaded_int64(i, 1);
 		pipeline->name = loaded_text(i, 2);
@@ -409,9 +407,9 @@ load_phases(Configuration *loading)
 	loading->ordered_phases = palloc0_array(Phase *, loading->nphases);
 	for (int i = 0; i < loading->nphases; i++)
 	{
-		Phase	   *phase = &loading->phases[i];
-		Datum	   *fields;
-		bool		isnull;
+		Phase *phase = &loading->phases[i];
+		Datum *fields;
+		bool isnull;
 
 		phase->phase_id = loaded_int64(i, 1);
 		phase->pipeline = configuration_find_pipeline(loading, loaded_int64(i, 2));
@@ -462,7 +460,7 @@ load_rules(Configuration *loading)
 	for (int i = 0; i < loading->nrules; i++)
 	{
 		FollowUpRule *rule = &loading->rules[i];
-		char	   *assignee = loaded_text(i, 7);
+		char *assignee = loaded_text(i, 7);
 
 		rule->follow_up_rule_id = loaded_int64(i, 1);
 		rule->pipeline_id = loaded_int64(i, 2);
@@ -486,7 +484,7 @@ load_holidays(Configuration *loading)
 	static ScrmPlan plan = {
 		.sql = "SELECT h.holiday_on FROM sales_crm.holiday h ORDER BY h.holiday_on",
 	};
-	bool		isnull;
+	bool isnull;
 
 	loading->nholidays = (int) load_rows(&plan);
 	loading->holidays = palloc0_array(DateADT, loading->nholidays);

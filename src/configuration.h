@@ -38,67 +38,67 @@ typedef enum FollowUpAssignee
 
 typedef struct Pipeline
 {
-	int64		pipeline_id;
-	char	   *name;
-	bool		is_default;
-	bool		active;
+	int64 pipeline_id;
+	char *name;
+	bool is_default;
+	bool active;
 	TransitionPolicy policy;
 } Pipeline;
 
 typedef struct Phase
 {
-	int64		phase_id;
+	int64 phase_id;
 	const Pipeline *pipeline;
-	char	   *name;
-	int32		position;
+	char *name;
+	int32 position;
 	PhaseOutcome outcome;
-	bool		active;
-	int			nrequired;
-	char	  **required;		/* columns of opportunity */
+	bool active;
+	int nrequired;
+	char **required; /* columns of opportunity */
 } Phase;
 
 typedef struct PhaseTransition
 {
-	int64		from_phase_id;
-	int64		to_phase_id;
-	bool		managers_only;
+	int64 from_phase_id;
+	int64 to_phase_id;
+	bool managers_only;
 } PhaseTransition;
 
 typedef struct FollowUpRule
 {
-	int64		follow_up_rule_id;
-	int64		pipeline_id;	/* 0 = every pipeline */
-	int64		phase_id;		/* 0 = on creation */
-	char	   *subject;
-	int32		due_in_days;
-	bool		working_days;
+	int64 follow_up_rule_id;
+	int64 pipeline_id; /* 0 = every pipeline */
+	int64 phase_id;	   /* 0 = on creation */
+	char *subject;
+	int32 due_in_days;
+	bool working_days;
 	FollowUpAssignee assignee;
-	int64		member_id;		/* for ASSIGNEE_MEMBER */
+	int64 member_id; /* for ASSIGNEE_MEMBER */
 } FollowUpRule;
 
 typedef struct Currency
 {
-	char	   *code;
-	int16		minor_units;
+	char *code;
+	int16 minor_units;
 } Currency;
 
 typedef struct Configuration
 {
-	char	   *currency;		/* the company's */
-	pg_tz	   *time_zone;		/* the company's */
-	int			npipelines;
-	Pipeline   *pipelines;		/* by pipeline_id */
-	int			nphases;
-	Phase	   *phases;			/* by phase_id */
-	Phase	  **ordered_phases;	/* by pipeline_id, position, phase_id */
-	int			ntransitions;
-	PhaseTransition *transitions;	/* by from_phase_id, to_phase_id */
-	int			nrules;
-	FollowUpRule *rules;		/* active ones, by follow_up_rule_id */
-	int			ncurrencies;
-	Currency   *currencies;		/* by code */
-	int			nholidays;
-	DateADT    *holidays;		/* ascending */
+	char *currency;	  /* the company's */
+	pg_tz *time_zone; /* the company's */
+	int npipelines;
+	Pipeline *pipelines; /* by pipeline_id */
+	int nphases;
+	Phase *phases;			/* by phase_id */
+	Phase **ordered_phases; /* by pipeline_id, position, phase_id */
+	int ntransitions;
+	PhaseTransition *transitions; /* by from_phase_id, to_phase_id */
+	int nrules;
+	FollowUpRule *rules; /* active ones, by follow_up_rule_id */
+	int ncurrencies;
+	Currency *currencies; /* by code */
+	int nholidays;
+	DateADT *holidays; /* ascending */
 } Configuration;
 
 extern void configuration_init(void);
@@ -106,17 +106,16 @@ extern void configuration_init(void);
 /* Valid until the end of the transaction, whatever happens to the tables meanwhile */
 extern const Configuration *configuration_get(void);
 
-extern const Pipeline *configuration_find_pipeline(const Configuration *configuration,
-												   int64 pipeline_id);
+extern const Pipeline *
+configuration_find_pipeline(const Configuration *configuration, int64 pipeline_id);
 extern const Phase *configuration_find_phase(const Configuration *configuration, int64 phase_id);
-extern const Phase *configuration_first_phase(const Configuration *configuration,
-											  const Pipeline *pipeline);
+extern const Phase *
+configuration_first_phase(const Configuration *configuration, const Pipeline *pipeline);
 extern const Pipeline *configuration_default_pipeline(const Configuration *configuration);
 extern const PhaseTransition *configuration_find_transition(const Configuration *configuration,
-															int64 from_phase_id,
-															int64 to_phase_id);
-extern const Currency *configuration_find_currency(const Configuration *configuration,
-												   const char *code, size_t length);
+															int64 from_phase_id, int64 to_phase_id);
+extern const Currency *
+configuration_find_currency(const Configuration *configuration, const char *code, size_t length);
 extern DateADT configuration_local_date(const Configuration *configuration, TimestampTz at);
 
-#endif							/* SCRM_CONFIGURATION_H */
+#endif /* SCRM_CONFIGURATION_H */

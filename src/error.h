@@ -14,4 +14,4 @@
 #define ERRCODE_SCRM_NOT_PERMITTED MAKE_SQLSTATE('S', 'C', '2', '0', '1')
 #define ERRCODE_SCRM_NO_MEMBER MAKE_SQLSTATE('S', 'C', '2', '0', '2')
 
-#endif							/* SCRM_ERROR_H */
+#endif /* SCRM_ERROR_H */

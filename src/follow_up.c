@@ -29,10 +29,11 @@ PG_FUNCTION_INFO_V1(scrm_add_working_days);
 #define MAX_DAYS 3650
 
 static ScrmPlan task_plan = {
-	.sql = "INSERT INTO sales_crm.task"
-		   " (opportunity_id, assignee_id, follow_up_rule_id, subject, due_on, origin, created_by)"
-		   " SELECT n.opportunity_id, n.assignee_id, n.rule_id, n.subject, n.due_on, 'follow_up', $6"
-		   " FROM unnest($1, $2, $3, $4, $5) AS n (opportunity_id, assignee_id, rule_id, subject, due_on)",
+	.sql =
+		"INSERT INTO sales_crm.task"
+		" (opportunity_id, assignee_id, follow_up_rule_id, subject, due_on, origin, created_by)"
+		" SELECT n.opportunity_id, n.assignee_id, n.rule_id, n.subject, n.due_on, 'follow_up', $6"
+		" FROM unnest($1, $2, $3, $4, $5) AS n (opportunity_id, assignee_id, rule_id, subject, due_on)",
 	.nargs = 6,
 	.argtypes = {INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, DATEARRAYOID, INT8OID},
 };
@@ -52,27 +53,26 @@ static const Oid close_types[] = {INT8OID};
 typedef struct FollowUp
 {
 	const Configuration *configuration;
-	Datum	   *subjects;
-	Datum	   *due_on;
-	Batch		tasks;
+	Datum *subjects;
+	Datum *due_on;
+	Batch tasks;
 } FollowUp;
 
 static void follow_up_open(FollowUp *follow_up, int64 member_id);
-static void follow_up_add(FollowUp *follow_up, const OpportunityRow *row, const Phase *phase,
-						  bool creation);
+static void
+follow_up_add(FollowUp *follow_up, const OpportunityRow *row, const Phase *phase, bool creation);
 static DateADT add_working_days(const Configuration *configuration, DateADT from, int days);
 static bool is_working_day(const Configuration *configuration, DateADT day);
 
 Datum
 scrm_opportunity_follow_up(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger =
-		trigger_require(fcinfo, "opportunity_follow_up", TRIGGER_EVENT_AFTER, 0);
+	TriggerData *trigger = trigger_require(fcinfo, "opportunity_follow_up", TRIGGER_EVENT_AFTER, 0);
 	const OpportunityMap *map = opportunity_map(trigger->tg_relation);
-	bool		inserting = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
+	bool inserting = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
 	TriggerRows rows;
-	FollowUp	follow_up;
-	Batch		closed;
+	FollowUp follow_up;
+	Batch closed;
 
 	follow_up_open(&follow_up, member_current().member_id);
 	batch_open(&closed, &close_plan, lengthof(close_types), close_types);
@@ -118,21 +118,18 @@ scrm_opportunity_follow_up(PG_FUNCTION_ARGS)
 Datum
 scrm_add_working_days(PG_FUNCTION_ARGS)
 {
-	DateADT		from = PG_GETARG_DATEADT(0);
-	int32		days = PG_GETARG_INT32(1);
+	DateADT from = PG_GETARG_DATEADT(0);
+	int32 days = PG_GETARG_INT32(1);
 
 	if (days < 0 || days > MAX_DAYS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("number of working days is out of range"),
-				 errdetail("It is %d.", days),
+				 errmsg("number of working days is out of range"), errdetail("It is %d.", days),
 				 errhint("Give a number from 0 to %d.", MAX_DAYS)));
 	if (DATE_NOT_FINITE(from))
 		PG_RETURN_DATEADT(from);
 	if (!IS_VALID_DATE(from) || !IS_VALID_DATE(from + 2 * MAX_DAYS))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("date out of range")));
+		ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("date out of range")));
 	PG_RETURN_DATEADT(add_working_days(configuration_get(), from, days));
 }
 
@@ -140,8 +137,7 @@ static void
 follow_up_open(FollowUp *follow_up, int64 member_id)
 {
 	const Configuration *configuration = configuration_get();
-	DateADT		today =
-		configuration_local_date(configuration, GetCurrentTransactionStartTimestamp());
+	DateADT today = configuration_local_date(configuration, GetCurrentTransactionStartTimestamp());
 
 	follow_up->configuration = configuration;
 	follow_up->subjects = palloc_array(Datum, configuration->nrules);
@@ -149,9 +145,9 @@ follow_up_open(FollowUp *follow_up, int64 member_id)
 	for (int i = 0; i < configuration->nrules; i++)
 	{
 		const FollowUpRule *rule = &configuration->rules[i];
-		DateADT		due_on = rule->working_days
-			? add_working_days(configuration, today, rule->due_in_days)
-			: today + rule->due_in_days;
+		DateADT due_on = rule->working_days
+							 ? add_working_days(configuration, today, rule->due_in_days)
+							 : today + rule->due_in_days;
 
 		follow_up->subjects[i] = CStringGetTextDatum(rule->subject);
 		follow_up->due_on[i] = DateADTGetDatum(due_on);
@@ -167,7 +163,7 @@ follow_up_add(FollowUp *follow_up, const OpportunityRow *row, const Phase *phase
 	for (int i = 0; i < follow_up->configuration->nrules; i++)
 	{
 		const FollowUpRule *rule = &follow_up->configuration->rules[i];
-		int64		assignee_id = rule->member_id;
+		int64 assignee_id = rule->member_id;
 
 		if (rule->pipeline_id != 0 && rule->pipeline_id != phase->pipeline->pipeline_id)
 			continue;
@@ -198,7 +194,7 @@ follow_up_add(FollowUp *follow_up, const OpportunityRow *row, const Phase *phase
 static DateADT
 add_working_days(const Configuration *configuration, DateADT from, int days)
 {
-	DateADT		day = from;
+	DateADT day = from;
 
 	while (days > 0 || !is_working_day(configuration, day))
 	{
@@ -212,8 +208,8 @@ add_working_days(const Configuration *configuration, DateADT from, int days)
 static int
 compare_dates(const void *a, const void *b)
 {
-	DateADT		day = *(const DateADT *) a;
-	DateADT		other = *(const DateADT *) b;
+	DateADT day = *(const DateADT *) a;
+	DateADT other = *(const DateADT *) b;
 
 	return (day > other) - (day < other);
 }
@@ -221,7 +217,7 @@ compare_dates(const void *a, const void *b)
 static bool
 is_working_day(const Configuration *configuration, DateADT day)
 {
-	int			weekday = j2day(day + POSTGRES_EPOCH_JDATE);	/* 0 = Sunday */
+	int weekday = j2day(day + POSTGRES_EPOCH_JDATE); /* 0 = Sunday */
 
 	if (weekday == 0 || weekday == 6)
 		return false;

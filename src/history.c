@@ -33,11 +33,12 @@ static ScrmPlan enter_plan = {
 };
 
 static ScrmPlan move_plan = {
-	.sql = "WITH n AS (SELECT * FROM unnest($1, $2, $3) AS n (opportunity_id, phase_id, entered_at)),"
-		   " o AS (UPDATE sales_crm.phase_stay s SET left_at = n.entered_at FROM n"
-		   "  WHERE s.opportunity_id = n.opportunity_id AND s.left_at IS NULL)"
-		   " INSERT INTO sales_crm.phase_stay (opportunity_id, phase_id, entered_at, by)"
-		   " SELECT n.opportunity_id, n.phase_id, n.entered_at, $4 FROM n",
+	.sql =
+		"WITH n AS (SELECT * FROM unnest($1, $2, $3) AS n (opportunity_id, phase_id, entered_at)),"
+		" o AS (UPDATE sales_crm.phase_stay s SET left_at = n.entered_at FROM n"
+		"  WHERE s.opportunity_id = n.opportunity_id AND s.left_at IS NULL)"
+		" INSERT INTO sales_crm.phase_stay (opportunity_id, phase_id, entered_at, by)"
+		" SELECT n.opportunity_id, n.phase_id, n.entered_at, $4 FROM n",
 	.nargs = 4,
 	.argtypes = {INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, INT8OID},
 };
@@ -55,8 +56,8 @@ static ScrmPlan change_plan = {
 static const Oid change_types[] = {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID};
 
 static void add_stay(Batch *stays, const OpportunityRow *row);
-static void add_changes(Batch *changes, const OpportunityRow *old, const OpportunityRow *new,
-						Member member);
+static void
+add_changes(Batch *changes, const OpportunityRow *old, const OpportunityRow *new, Member member);
 static NullableDatum value_text(const OpportunityRow *row, OpportunityColumn column);
 
 Datum
@@ -64,11 +65,11 @@ scrm_opportunity_history(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = trigger_require(fcinfo, "opportunity_history", TRIGGER_EVENT_AFTER, 0);
 	const OpportunityMap *map = opportunity_map(trigger->tg_relation);
-	bool		inserting = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
-	Member		member = member_current();
+	bool inserting = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
+	Member member = member_current();
 	TriggerRows rows;
-	Batch		stays;
-	Batch		changes;
+	Batch stays;
+	Batch changes;
 
 	batch_open(&stays, inserting ? &enter_plan : &move_plan, lengthof(stay_types), stay_types);
 	batch_set_constant(&stays, 3, batch_key(member.member_id));
@@ -123,7 +124,7 @@ add_changes(Batch *changes, const OpportunityRow *old, const OpportunityRow *new
 			continue;
 		if (rule == NULL)
 		{
-			Move		move = {.configuration = configuration_get(), .member = member};
+			Move move = {.configuration = configuration_get(), .member = member};
 
 			move.from = configuration_find_phase(move.configuration,
 												 opportunity_key(old, OPPORTUNITY_PHASE_ID));
@@ -151,8 +152,8 @@ add_changes(Batch *changes, const OpportunityRow *old, const OpportunityRow *new
 static NullableDatum
 value_text(const OpportunityRow *row, OpportunityColumn column)
 {
-	Datum		value = opportunity_value(row, column);
-	char		buffer[MAXDATELEN + 1];
+	Datum value = opportunity_value(row, column);
+	char buffer[MAXDATELEN + 1];
 	struct pg_tm tm;
 
 	if (opportunity_is_null(row, column))
@@ -162,8 +163,8 @@ value_text(const OpportunityRow *row, OpportunityColumn column)
 		case INT8OID:
 			return batch_value(CStringGetTextDatum(psprintf(INT64_FORMAT, DatumGetInt64(value))));
 		case NUMERICOID:
-			return batch_value(DirectFunctionCall1(
-				textin, DirectFunctionCall1(numeric_out, value)));
+			return batch_value(
+				DirectFunctionCall1(textin, DirectFunctionCall1(numeric_out, value)));
 		case DATEOID:
 			memset(&tm, 0, sizeof(tm));
 			j2date(DatumGetDateADT(value) + POSTGRES_EPOCH_JDATE, &tm.tm_year, &tm.tm_mon,

@@ -30,9 +30,9 @@ PG_FUNCTION_INFO_V1(scrm_current_member);
 static char *member_id_setting = NULL;
 
 static Member current;
-static Oid	current_role = InvalidOid;
+static Oid current_role = InvalidOid;
 static bool current_valid = false;
-static Oid	member_oid = InvalidOid;
+static Oid member_oid = InvalidOid;
 
 static bool check_member_id(char **newval, void **extra, GucSource source);
 static void assign_member_id(const char *newval, void *extra);
@@ -44,20 +44,19 @@ static Member member_found(uint64 rows);
 void
 member_init(void)
 {
-	DefineCustomStringVariable("sales_crm.member_id",
-							   "Sets the member on whose behalf the session works.",
-							   "A key of sales_crm.member. When empty, the member is the one whose "
-							   "login is the session's role.",
-							   &member_id_setting, "", PGC_USERSET, 0, check_member_id,
-							   assign_member_id, NULL);
+	DefineCustomStringVariable(
+		"sales_crm.member_id", "Sets the member on whose behalf the session works.",
+		"A key of sales_crm.member. When empty, the member is the one whose "
+		"login is the session's role.",
+		&member_id_setting, "", PGC_USERSET, 0, check_member_id, assign_member_id, NULL);
 	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
 }
 
 Member
 member_current(void)
 {
-	Oid			role = GetSessionUserId();
-	Member		found;
+	Oid role = GetSessionUserId();
+	Member found;
 
 	if (current_valid && current_role == role)
 		return current;
@@ -82,7 +81,7 @@ member_current(void)
 Datum
 scrm_current_member(PG_FUNCTION_ARGS)
 {
-	Member		member = member_current();
+	Member member = member_current();
 
 	if (member.member_id == 0)
 		PG_RETURN_NULL();
@@ -125,8 +124,8 @@ member_by_setting(void)
 		.nargs = 1,
 		.argtypes = {INT8OID},
 	};
-	Datum		values[1] = {Int64GetDatum(strtoll(member_id_setting, NULL, 10))};
-	Member		member;
+	Datum values[1] = {Int64GetDatum(strtoll(member_id_setting, NULL, 10))};
+	Member member;
 
 	plan_begin();
 	member = member_found(plan_run(&plan, PLAN_READ_LATEST, values, NULL));
@@ -149,8 +148,8 @@ member_by_login(Oid role)
 		.nargs = 1,
 		.argtypes = {TEXTOID},
 	};
-	Datum		values[1] = {CStringGetTextDatum(GetUserNameFromId(role, false))};
-	Member		member;
+	Datum values[1] = {CStringGetTextDatum(GetUserNameFromId(role, false))};
+	Member member;
 
 	plan_begin();
 	member = member_found(plan_run(&plan, PLAN_READ_LATEST, values, NULL));
@@ -161,13 +160,13 @@ member_by_login(Oid role)
 static Member
 member_found(uint64 rows)
 {
-	Member		member = {.member_id = 0, .is_manager = true};
+	Member member = {.member_id = 0, .is_manager = true};
 
 	if (rows > 0)
 	{
-		HeapTuple	tuple = SPI_tuptable->vals[0];
-		TupleDesc	tupdesc = SPI_tuptable->tupdesc;
-		bool		isnull;
+		HeapTuple tuple = SPI_tuptable->vals[0];
+		TupleDesc tupdesc = SPI_tuptable->tupdesc;
+		bool isnull;
 
 		member.member_id = DatumGetInt64(SPI_getbinval(tuple, tupdesc, 1, &isnull));
 		member.is_manager = DatumGetBool(SPI_getbinval(tuple, tupdesc, 2, &isnull));

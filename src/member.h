@@ -9,8 +9,8 @@
 
 typedef struct Member
 {
-	int64		member_id;		/* 0 = the session has no member */
-	bool		is_manager;		/* also true for a session without member */
+	int64 member_id; /* 0 = the session has no member */
+	bool is_manager; /* also true for a session without member */
 } Member;
 
 extern void member_init(void);
@@ -18,4 +18,4 @@ extern void member_init(void);
 /* Errors: SC202 when sales_crm.member_id names no active member */
 extern Member member_current(void);
 
-#endif							/* SCRM_MEMBER_H */
+#endif /* SCRM_MEMBER_H */

@@ -60,16 +60,16 @@ const OpportunityColumnInfo opportunity_columns[OPPORTUNITY_COLUMNS] = {
 /* What the guard knows while it works on one row */
 typedef struct Guard
 {
-	Move		move;
-	const OpportunityRow *old;	/* NULL for INSERT */
+	Move move;
+	const OpportunityRow *old; /* NULL for INSERT */
 	OpportunityRow *new;
-	TimestampTz now;			/* when the transaction began */
-	TimestampTz clock;			/* the present moment */
+	TimestampTz now;   /* when the transaction began */
+	TimestampTz clock; /* the present moment */
 } Guard;
 
 /* The map of the table itself */
 static OpportunityMap table_map;
-static Oid	table_map_oid = InvalidOid;
+static Oid table_map_oid = InvalidOid;
 static bool table_map_valid = false;
 
 static void relcache_callback(Datum arg, Oid relid);
@@ -99,7 +99,7 @@ opportunity_map_fill(OpportunityMap *map, TupleDesc tupdesc)
 	for (int column = 0; column < OPPORTUNITY_COLUMNS; column++)
 	{
 		const OpportunityColumnInfo *wanted = &opportunity_columns[column];
-		AttrNumber	attnum = InvalidAttrNumber;
+		AttrNumber attnum = InvalidAttrNumber;
 
 		for (int i = 0; i < tupdesc->natts; i++)
 		{
@@ -109,20 +109,21 @@ opportunity_map_fill(OpportunityMap *map, TupleDesc tupdesc)
 				attnum = attribute->attnum;
 		}
 		if (attnum == InvalidAttrNumber)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_COLUMN),
-					 errmsg("sales_crm.opportunity has no column \"%s\"", wanted->name),
-					 errdetail("The functions of sales_crm work with it."),
-					 errhint("Add or rename it back; columns of your own are welcome.")));
+			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+							errmsg("sales_crm.opportunity has no column \"%s\"", wanted->name),
+							errdetail("The functions of sales_crm work with it."),
+							errhint("Add or rename it back; columns of your own are welcome.")));
 		if (TupleDescAttr(tupdesc, attnum - 1)->atttypid != wanted->type)
-			ereport(ERROR,
-					(errcode(ERRCODE_DATATYPE_MISMATCH),
-					 errmsg("column \"%s\" of sales_crm.opportunity has another type than sales_crm gave it",
-							wanted->name),
-					 errdetail("It has type %s instead of %s.",
-							   format_type_be(TupleDescAttr(tupdesc, attnum - 1)->atttypid),
-							   format_type_be(wanted->type)),
-					 errhint("ALTER the column back to its type.")));
+			ereport(
+				ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg(
+					 "column \"%s\" of sales_crm.opportunity has another type than sales_crm gave it",
+					 wanted->name),
+				 errdetail("It has type %s instead of %s.",
+						   format_type_be(TupleDescAttr(tupdesc, attnum - 1)->atttypid),
+						   format_type_be(wanted->type)),
+				 errhint("ALTER the column back to its type.")));
 		map->attnums[column] = attnum;
 	}
 }
@@ -149,12 +150,12 @@ opportunity_map(Relation relation)
 bool
 opportunity_differs(const OpportunityRow *a, const OpportunityRow *b, OpportunityColumn column)
 {
-	int			i = a->map->attnums[column] - 1;
+	int i = a->map->attnums[column] - 1;
 	Form_pg_attribute attribute = TupleDescAttr(a->tupdesc, i);
 
 	if (a->nulls[i] || b->nulls[i])
 		return a->nulls[i] != b->nulls[i];
-	if (attribute->atttypid == NUMERICOID)	/* 100 is 100.00 */
+	if (attribute->atttypid == NUMERICOID) /* 100 is 100.00 */
 		return !DatumGetBool(DirectFunctionCall2(numeric_eq, a->values[i], b->values[i]));
 	return !datum_image_eq(a->values[i], b->values[i], attribute->attbyval, attribute->attlen);
 }
@@ -165,12 +166,12 @@ scrm_opportunity_guard(PG_FUNCTION_ARGS)
 	TriggerData *trigger =
 		trigger_require(fcinfo, "opportunity_guard", TRIGGER_EVENT_BEFORE, TRIGGER_EVENT_ROW);
 	const OpportunityMap *map = opportunity_map(trigger->tg_relation);
-	bool		inserting = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
-	int			natts = RelationGetDescr(trigger->tg_relation)->natts;
+	bool inserting = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
+	int natts = RelationGetDescr(trigger->tg_relation)->natts;
 	OpportunityRow old;
 	OpportunityRow given;
 	OpportunityRow new;
-	Guard		guard;
+	Guard guard;
 
 	if (!inserting && !TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
 		return PointerGetDatum(trigger->tg_trigtuple);
@@ -235,7 +236,7 @@ guard_insert(Guard *guard)
 {
 	OpportunityRow *new = guard->new;
 	const Configuration *configuration = guard->move.configuration;
-	int64		member_id = guard->move.member.member_id;
+	int64 member_id = guard->move.member.member_id;
 
 	guard->move.from = NULL;
 	if (opportunity_is_null(new, OPPORTUNITY_PHASE_ID))
@@ -307,22 +308,20 @@ choose_first_phase(Guard *guard)
 	{
 		pipeline = configuration_default_pipeline(configuration);
 		if (pipeline == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("no pipeline is the default"),
-					 errhint("INSERT INTO sales_crm.pipeline one with is_default, or name a "
-							 "pipeline_id."),
-					 value_column("pipeline_id")));
+			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+							errmsg("no pipeline is the default"),
+							errhint("INSERT INTO sales_crm.pipeline one with is_default, or name a "
+									"pipeline_id."),
+							value_column("pipeline_id")));
 	}
 	else
 	{
-		int64		pipeline_id = opportunity_key(guard->new, OPPORTUNITY_PIPELINE_ID);
+		int64 pipeline_id = opportunity_key(guard->new, OPPORTUNITY_PIPELINE_ID);
 
 		pipeline = configuration_find_pipeline(configuration, pipeline_id);
 		if (pipeline == NULL)
 			ereport(ERROR,
-					(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
-					 errmsg("pipeline does not exist"),
+					(errcode(ERRCODE_FOREIGN_KEY_VIOLATION), errmsg("pipeline does not exist"),
 					 errdetail("sales_crm.pipeline has no key " INT64_FORMAT ".", pipeline_id),
 					 errhint("SELECT pipeline_id, name FROM sales_crm.pipeline shows those there "
 							 "are."),
@@ -347,22 +346,20 @@ static void
 resolve_phase(Guard *guard)
 {
 	OpportunityRow *new = guard->new;
-	int64		phase_id = opportunity_key(new, OPPORTUNITY_PHASE_ID);
+	int64 phase_id = opportunity_key(new, OPPORTUNITY_PHASE_ID);
 	const Phase *phase;
 
 	if (opportunity_is_null(new, OPPORTUNITY_PHASE_ID) ||
 		(guard->old != NULL && opportunity_is_null(new, OPPORTUNITY_PIPELINE_ID)))
-		ereport(ERROR,
-				(errcode(ERRCODE_NOT_NULL_VIOLATION),
-				 errmsg("an opportunity is always in a phase of a pipeline"),
-				 errdetail("The statement sets pipeline_id or phase_id to NULL."),
-				 errhint("Name the phase to move to, or leave both out."),
-				 value_column("phase_id")));
+		ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION),
+						errmsg("an opportunity is always in a phase of a pipeline"),
+						errdetail("The statement sets pipeline_id or phase_id to NULL."),
+						errhint("Name the phase to move to, or leave both out."),
+						value_column("phase_id")));
 	phase = configuration_find_phase(guard->move.configuration, phase_id);
 	if (phase == NULL)
 		ereport(ERROR,
-				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
-				 errmsg("phase does not exist"),
+				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION), errmsg("phase does not exist"),
 				 errdetail("sales_crm.phase has no key " INT64_FORMAT ".", phase_id),
 				 errhint("SELECT phase_id, name FROM sales_crm.phase shows those there are."),
 				 value_column("phase_id")));
@@ -389,7 +386,7 @@ static void
 keep_times_of_new(Guard *guard)
 {
 	OpportunityRow *new = guard->new;
-	bool		final = guard->move.to->outcome != OUTCOME_OPEN;
+	bool final = guard->move.to->outcome != OUTCOME_OPEN;
 	TimestampTz created;
 
 	if (!final && !opportunity_is_null(new, OPPORTUNITY_CLOSED_AT))
@@ -399,8 +396,8 @@ keep_times_of_new(Guard *guard)
 	if (final && opportunity_is_null(new, OPPORTUNITY_CLOSED_AT))
 		set(new, OPPORTUNITY_CLOSED_AT,
 			opportunity_is_null(new, OPPORTUNITY_PHASE_SINCE)
-			? TimestampTzGetDatum(guard->now)
-			: opportunity_value(new, OPPORTUNITY_PHASE_SINCE));
+				? TimestampTzGetDatum(guard->now)
+				: opportunity_value(new, OPPORTUNITY_PHASE_SINCE));
 	if (opportunity_is_null(new, OPPORTUNITY_PHASE_SINCE))
 	{
 		if (final)
@@ -427,10 +424,10 @@ static void
 keep_times_of_move(Guard *guard)
 {
 	OpportunityRow *new = guard->new;
-	bool		final = guard->move.to->outcome != OUTCOME_OPEN;
-	bool		since_stated = changed(guard, OPPORTUNITY_PHASE_SINCE);
-	bool		closed_stated = changed(guard, OPPORTUNITY_CLOSED_AT) &&
-		!opportunity_is_null(new, OPPORTUNITY_CLOSED_AT);
+	bool final = guard->move.to->outcome != OUTCOME_OPEN;
+	bool since_stated = changed(guard, OPPORTUNITY_PHASE_SINCE);
+	bool closed_stated =
+		changed(guard, OPPORTUNITY_CLOSED_AT) && !opportunity_is_null(new, OPPORTUNITY_CLOSED_AT);
 	TimestampTz old_since = time_of(guard->old, OPPORTUNITY_PHASE_SINCE);
 
 	if (guard->move.to == guard->move.from)
@@ -517,12 +514,10 @@ static void
 check_given(const Guard *guard, OpportunityColumn column, const char *hint)
 {
 	if (opportunity_is_null(guard->new, column))
-		ereport(ERROR,
-				(errcode(ERRCODE_NOT_NULL_VIOLATION),
-				 errmsg("an opportunity needs %s", opportunity_columns[column].name),
-				 errdetail("It is NULL."),
-				 errhint("%s", hint),
-				 value_column(opportunity_columns[column].name)));
+		ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION),
+						errmsg("an opportunity needs %s", opportunity_columns[column].name),
+						errdetail("It is NULL."), errhint("%s", hint),
+						value_column(opportunity_columns[column].name)));
 }
 
 /* check_identity refuses to change who an opportunity is and where it comes from. */
@@ -530,7 +525,9 @@ static void
 check_identity(const Guard *guard)
 {
 	static const OpportunityColumn fixed[] = {
-		OPPORTUNITY_ID, OPPORTUNITY_CREATED_AT, OPPORTUNITY_CREATED_BY,
+		OPPORTUNITY_ID,
+		OPPORTUNITY_CREATED_AT,
+		OPPORTUNITY_CREATED_BY,
 	};
 
 	for (size_t i = 0; i < lengthof(fixed); i++)
@@ -550,7 +547,10 @@ static void
 check_frozen(const Guard *guard)
 {
 	static const OpportunityColumn frozen[] = {
-		OPPORTUNITY_AMOUNT, OPPORTUNITY_CURRENCY, OPPORTUNITY_ACCOUNT_ID, OPPORTUNITY_OWNER_ID,
+		OPPORTUNITY_AMOUNT,
+		OPPORTUNITY_CURRENCY,
+		OPPORTUNITY_ACCOUNT_ID,
+		OPPORTUNITY_OWNER_ID,
 	};
 
 	if (guard->move.from->outcome == OUTCOME_OPEN || guard->move.to->outcome == OUTCOME_OPEN)
@@ -592,7 +592,7 @@ check_still_filled(const Guard *guard)
 static bool
 row_changes(const Guard *guard)
 {
-	TupleDesc	tupdesc = guard->new->tupdesc;
+	TupleDesc tupdesc = guard->new->tupdesc;
 
 	for (int i = 0; i < tupdesc->natts; i++)
 	{

@@ -41,8 +41,8 @@ typedef enum OpportunityColumn
 typedef struct OpportunityColumnInfo
 {
 	const char *name;
-	Oid			type;
-	bool		tracked;		/* changes go to opportunity_change */
+	Oid type;
+	bool tracked; /* changes go to opportunity_change */
 } OpportunityColumnInfo;
 
 extern const OpportunityColumnInfo opportunity_columns[OPPORTUNITY_COLUMNS];
@@ -50,16 +50,16 @@ extern const OpportunityColumnInfo opportunity_columns[OPPORTUNITY_COLUMNS];
 /* Where the columns are in a row type */
 typedef struct OpportunityMap
 {
-	AttrNumber	attnums[OPPORTUNITY_COLUMNS];
+	AttrNumber attnums[OPPORTUNITY_COLUMNS];
 } OpportunityMap;
 
 /* A row: values and nulls of all attributes, in the order of tupdesc */
 typedef struct OpportunityRow
 {
-	TupleDesc	tupdesc;
+	TupleDesc tupdesc;
 	const OpportunityMap *map;
-	Datum	   *values;
-	bool	   *nulls;
+	Datum *values;
+	bool *nulls;
 } OpportunityRow;
 
 extern void opportunity_init(void);
@@ -103,7 +103,7 @@ opportunity_row(const OpportunityMap *map, TupleTableSlot *slot)
 	return row;
 }
 
-extern bool opportunity_differs(const OpportunityRow *a, const OpportunityRow *b,
-								OpportunityColumn column);
+extern bool
+opportunity_differs(const OpportunityRow *a, const OpportunityRow *b, OpportunityColumn column);
 
-#endif							/* SCRM_OPPORTUNITY_H */
+#endif /* SCRM_OPPORTUNITY_H */

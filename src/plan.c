@@ -27,7 +27,7 @@
 
 #define SAFE_SEARCH_PATH "pg_catalog, pg_temp"
 
-static Oid	relation_owner(Oid relid);
+static Oid relation_owner(Oid relid);
 static void plan_prepare(ScrmPlan *plan);
 
 void
@@ -52,10 +52,10 @@ uint64
 plan_run(ScrmPlan *plan, PlanMode mode, Datum *values, const char *nulls)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	Oid			save_userid;
-	int			save_sec_context;
-	int			save_nestlevel;
-	int			result;
+	Oid save_userid;
+	int save_sec_context;
+	int save_nestlevel;
+	int result;
 
 	GetUserIdAndSecContext(&save_userid, &save_sec_context);
 	if (mode != PLAN_READ_AS_CALLER)
@@ -69,9 +69,10 @@ plan_run(ScrmPlan *plan, PlanMode mode, Datum *values, const char *nulls)
 	if (plan->kept == NULL)
 		plan_prepare(plan);
 	if (mode == PLAN_READ_LATEST)
-		result = SPI_execute_snapshot(plan->kept, values, nulls,
-									  IsInParallelMode() ? GetActiveSnapshot() : GetLatestSnapshot(),
-									  InvalidSnapshot, true, false, 0);
+		result =
+			SPI_execute_snapshot(plan->kept, values, nulls,
+								 IsInParallelMode() ? GetActiveSnapshot() : GetLatestSnapshot(),
+								 InvalidSnapshot, true, false, 0);
 	else
 		result = SPI_execute_plan(plan->kept, values, nulls, mode != PLAN_WRITE, 0);
 	if (result < 0)
@@ -96,7 +97,7 @@ plan_namespace(void)
 Oid
 plan_relation(const char *name)
 {
-	Oid			relid = get_relname_relid(name, plan_namespace());
+	Oid relid = get_relname_relid(name, plan_namespace());
 
 	if (!OidIsValid(relid))
 		ereport(ERROR,
@@ -109,8 +110,8 @@ plan_relation(const char *name)
 static Oid
 relation_owner(Oid relid)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			owner;
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid owner;
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for relation %u", relid);
@@ -122,7 +123,7 @@ relation_owner(Oid relid)
 static void
 plan_prepare(ScrmPlan *plan)
 {
-	SPIPlanPtr	prepared = SPI_prepare(plan->sql, plan->nargs, plan->argtypes);
+	SPIPlanPtr prepared = SPI_prepare(plan->sql, plan->nargs, plan->argtypes);
 
 	if (prepared == NULL)
 		elog(ERROR, "%s: %s", SPI_result_code_string(SPI_result), plan->sql);

@@ -17,24 +17,24 @@
 
 typedef enum PlanMode
 {
-	PLAN_WRITE,					/* as the tables' owner, seeing what the statement has done */
-	PLAN_READ_LATEST,			/* as the tables' owner, seeing what is committed now */
-	PLAN_READ_AS_CALLER,		/* as the caller, seeing what the calling query sees */
+	PLAN_WRITE,			 /* as the tables' owner, seeing what the statement has done */
+	PLAN_READ_LATEST,	 /* as the tables' owner, seeing what is committed now */
+	PLAN_READ_AS_CALLER, /* as the caller, seeing what the calling query sees */
 } PlanMode;
 
 typedef struct ScrmPlan
 {
 	const char *sql;
-	int			nargs;
-	Oid			argtypes[SCRM_PLAN_MAX_ARGS];
-	SPIPlanPtr	kept;			/* filled in by plan_run() */
+	int nargs;
+	Oid argtypes[SCRM_PLAN_MAX_ARGS];
+	SPIPlanPtr kept; /* filled in by plan_run() */
 } ScrmPlan;
 
 extern void plan_begin(void);
 extern uint64 plan_run(ScrmPlan *plan, PlanMode mode, Datum *values, const char *nulls);
 extern void plan_end(void);
 
-extern Oid	plan_namespace(void);
-extern Oid	plan_relation(const char *name);
+extern Oid plan_namespace(void);
+extern Oid plan_relation(const char *name);
 
-#endif							/* SCRM_PLAN_H */
+#endif /* SCRM_PLAN_H */

@@ -35,7 +35,7 @@ PG_FUNCTION_INFO_V1(scrm_transition_rules);
 #define TO_WON 0x04
 #define TO_LOST 0x08
 #define TO_EXPIRED 0x10
-#define TO_OPEN_ELSEWHERE 0x20	/* in another pipeline */
+#define TO_OPEN_ELSEWHERE 0x20 /* in another pipeline */
 #define TO_FINAL_ELSEWHERE 0x40
 #define TO_FINAL (TO_WON | TO_LOST | TO_EXPIRED)
 #define TO_ANY (TO_OPEN | TO_FINAL)
@@ -56,81 +56,71 @@ typedef enum TransitionCondition
 
 typedef struct TransitionRule
 {
-	const char *name;			/* kept in opportunity_change: never renamed, never reused */
-	int			from;
-	int			to;
-	int			policy;			/* that of the target's pipeline */
+	const char *name; /* kept in opportunity_change: never renamed, never reused */
+	int from;
+	int to;
+	int policy; /* that of the target's pipeline */
 	TransitionCondition condition;
-	int			sqlerrcode;		/* 0 = allowed */
+	int sqlerrcode; /* 0 = allowed */
 	const char *description;
 } TransitionRule;
 
 static const TransitionRule rules[] = {
 	{"create_open", FROM_NEW, TO_OPEN, POLICY_ANY, WHEN_ALWAYS, 0,
-	"begins in an open phase, with its follow-up"},
+	 "begins in an open phase, with its follow-up"},
 	{"create_closed", FROM_NEW, TO_FINAL, POLICY_ANY, WHEN_ALWAYS, 0,
-	"is recorded as already completed, without follow-up"},
-	{"edit", FROM_ANY, TO_SAME, POLICY_ANY, WHEN_ALWAYS, 0,
-	"stays where it is"},
+	 "is recorded as already completed, without follow-up"},
+	{"edit", FROM_ANY, TO_SAME, POLICY_ANY, WHEN_ALWAYS, 0, "stays where it is"},
 
 	{"leave_closed", FROM_FINAL, TO_ELSEWHERE, POLICY_ANY, WHEN_ALWAYS,
-	ERRCODE_SCRM_OPPORTUNITY_CLOSED,
-	"a completed opportunity keeps its pipeline"},
+	 ERRCODE_SCRM_OPPORTUNITY_CLOSED, "a completed opportunity keeps its pipeline"},
 	{"close_elsewhere", FROM_OPEN, TO_FINAL_ELSEWHERE, POLICY_ANY, WHEN_ALWAYS,
-	ERRCODE_SCRM_TRANSITION_NOT_ALLOWED,
-	"is completed in its own pipeline, not in another"},
+	 ERRCODE_SCRM_TRANSITION_NOT_ALLOWED, "is completed in its own pipeline, not in another"},
 	{"change_pipeline", FROM_OPEN, TO_OPEN_ELSEWHERE, POLICY_FREE, WHEN_ALWAYS, 0,
-	"goes on in another pipeline"},
+	 "goes on in another pipeline"},
 	{"change_pipeline_first", FROM_OPEN, TO_OPEN_ELSEWHERE, POLICY_ANY, WHEN_FIRST_PHASE, 0,
-	"begins anew in another pipeline"},
+	 "begins anew in another pipeline"},
 	{"change_pipeline_later", FROM_OPEN, TO_OPEN_ELSEWHERE, POLICY_ANY, WHEN_ALWAYS,
-	ERRCODE_SCRM_TRANSITION_NOT_ALLOWED,
-	"enters a pipeline that orders its moves only by the first phase"},
+	 ERRCODE_SCRM_TRANSITION_NOT_ALLOWED,
+	 "enters a pipeline that orders its moves only by the first phase"},
 
 	{"reopen", FROM_FINAL, TO_OPEN, POLICY_ANY, WHEN_MANAGER, 0,
-	"is reopened; closed_at is cleared"},
-	{"reopen_refused", FROM_FINAL, TO_OPEN, POLICY_ANY, WHEN_ALWAYS,
-	ERRCODE_SCRM_NOT_PERMITTED,
-	"only managers reopen"},
+	 "is reopened; closed_at is cleared"},
+	{"reopen_refused", FROM_FINAL, TO_OPEN, POLICY_ANY, WHEN_ALWAYS, ERRCODE_SCRM_NOT_PERMITTED,
+	 "only managers reopen"},
 	{"correct_outcome", FROM_FINAL, TO_FINAL, POLICY_ANY, WHEN_MANAGER, 0,
-	"gets another outcome; closed_at is set again"},
+	 "gets another outcome; closed_at is set again"},
 	{"correct_outcome_refused", FROM_FINAL, TO_FINAL, POLICY_ANY, WHEN_ALWAYS,
-	ERRCODE_SCRM_NOT_PERMITTED,
-	"only managers correct an outcome"},
+	 ERRCODE_SCRM_NOT_PERMITTED, "only managers correct an outcome"},
 
 	{"listed", FROM_OPEN, TO_ANY, POLICY_LISTED, WHEN_LISTED, 0,
-	"makes a move of phase_transition"},
+	 "makes a move of phase_transition"},
 	{"listed_for_managers", FROM_OPEN, TO_ANY, POLICY_LISTED, WHEN_LISTED_AND_MANAGER, 0,
-	"makes a move that phase_transition reserves for managers"},
+	 "makes a move that phase_transition reserves for managers"},
 	{"listed_for_managers_refused", FROM_OPEN, TO_ANY, POLICY_LISTED, WHEN_LISTED_FOR_MANAGERS,
-	ERRCODE_SCRM_NOT_PERMITTED,
-	"phase_transition reserves the move for managers"},
+	 ERRCODE_SCRM_NOT_PERMITTED, "phase_transition reserves the move for managers"},
 	{"not_listed", FROM_OPEN, TO_ANY, POLICY_LISTED, WHEN_ALWAYS,
-	ERRCODE_SCRM_TRANSITION_NOT_ALLOWED,
-	"phase_transition does not have the move"},
+	 ERRCODE_SCRM_TRANSITION_NOT_ALLOWED, "phase_transition does not have the move"},
 
 	{"win", FROM_OPEN, TO_WON, POLICY_ANY, WHEN_ALWAYS, 0,
-	"is won; closed_at is set, follow-up tasks are closed"},
+	 "is won; closed_at is set, follow-up tasks are closed"},
 	{"lose", FROM_OPEN, TO_LOST, POLICY_ANY, WHEN_ALWAYS, 0,
-	"is lost; closed_at is set, follow-up tasks are closed"},
+	 "is lost; closed_at is set, follow-up tasks are closed"},
 	{"expire", FROM_OPEN, TO_EXPIRED, POLICY_ANY, WHEN_ALWAYS, 0,
-	"expires; closed_at is set, follow-up tasks are closed"},
+	 "expires; closed_at is set, follow-up tasks are closed"},
 
-	{"move", FROM_OPEN, TO_OPEN, POLICY_FREE, WHEN_ALWAYS, 0,
-	"moves to any open phase"},
-	{"advance", FROM_OPEN, TO_OPEN, POLICY_FORWARD, WHEN_LATER, 0,
-	"moves to a later phase"},
+	{"move", FROM_OPEN, TO_OPEN, POLICY_FREE, WHEN_ALWAYS, 0, "moves to any open phase"},
+	{"advance", FROM_OPEN, TO_OPEN, POLICY_FORWARD, WHEN_LATER, 0, "moves to a later phase"},
 	{"go_back", FROM_OPEN, TO_OPEN, POLICY_FORWARD, WHEN_ALWAYS,
-	ERRCODE_SCRM_TRANSITION_NOT_ALLOWED,
-	"the pipeline only goes forward"},
+	 ERRCODE_SCRM_TRANSITION_NOT_ALLOWED, "the pipeline only goes forward"},
 };
 
 static const TransitionRule *decide(const Move *move);
-static int	from_state(const Move *move);
-static int	to_state(const Move *move);
+static int from_state(const Move *move);
+static int to_state(const Move *move);
 static bool condition_holds(TransitionCondition condition, const Move *move);
-static TransitionFailure *failure_make(const char *rule, int sqlerrcode, char *message,
-									   char *detail, char *hint);
+static TransitionFailure *
+failure_make(const char *rule, int sqlerrcode, char *message, char *detail, char *hint);
 static TransitionFailure *refused(const Move *move, const TransitionRule *rule);
 static char *allowed_phases(const Move *move);
 static bool field_is_filled(const OpportunityRow *row, const char *field);
@@ -147,7 +137,7 @@ transition_failures(const Move *move, const OpportunityRow *row)
 {
 	const TransitionRule *rule = decide(move);
 	const Phase *to = move->to;
-	List	   *failures = NIL;
+	List *failures = NIL;
 	TransitionFailure *missing;
 
 	if (to == move->from)
@@ -155,20 +145,19 @@ transition_failures(const Move *move, const OpportunityRow *row)
 	if (rule->sqlerrcode != 0)
 		failures = lappend(failures, refused(move, rule));
 	if (!to->active)
-		failures = lappend(failures,
-						   failure_make("active_phase", ERRCODE_SCRM_TRANSITION_NOT_ALLOWED,
-										psprintf("phase \"%s\" is not active", to->name),
-										psprintf("Pipeline \"%s\" does not use it any more.",
-												 to->pipeline->name),
-										allowed_phases(move)));
+		failures = lappend(
+			failures,
+			failure_make("active_phase", ERRCODE_SCRM_TRANSITION_NOT_ALLOWED,
+						 psprintf("phase \"%s\" is not active", to->name),
+						 psprintf("Pipeline \"%s\" does not use it any more.", to->pipeline->name),
+						 allowed_phases(move)));
 	if (!to->pipeline->active && (move->from == NULL || move->from->pipeline != to->pipeline))
-		failures = lappend(failures,
-						   failure_make("active_pipeline", ERRCODE_SCRM_TRANSITION_NOT_ALLOWED,
-										psprintf("pipeline \"%s\" is not active",
-												 to->pipeline->name),
-										pstrdup("It takes no more opportunities."),
-										pstrdup("Choose another pipeline, or set active to true "
-												"for this one.")));
+		failures = lappend(
+			failures, failure_make("active_pipeline", ERRCODE_SCRM_TRANSITION_NOT_ALLOWED,
+								   psprintf("pipeline \"%s\" is not active", to->pipeline->name),
+								   pstrdup("It takes no more opportunities."),
+								   pstrdup("Choose another pipeline, or set active to true "
+										   "for this one.")));
 	missing = transition_missing_fields(to, row);
 	if (missing != NULL)
 		failures = lappend(failures, missing);
@@ -199,7 +188,7 @@ transition_missing_fields(const Phase *phase, const OpportunityRow *row)
 void
 transition_require(const Move *move, const OpportunityRow *row)
 {
-	List	   *failures = transition_failures(move, row);
+	List *failures = transition_failures(move, row);
 	TransitionFailure *first;
 	StringInfoData detail;
 
@@ -221,11 +210,8 @@ transition_require(const Move *move, const OpportunityRow *row)
 void
 transition_raise(const TransitionFailure *failure)
 {
-	ereport(ERROR,
-			(errcode(failure->sqlerrcode),
-			 errmsg_internal("%s", failure->message),
-			 errdetail_internal("%s", failure->detail),
-			 errhint("%s", failure->hint)));
+	ereport(ERROR, (errcode(failure->sqlerrcode), errmsg_internal("%s", failure->message),
+					errdetail_internal("%s", failure->detail), errhint("%s", failure->hint)));
 }
 
 Datum
@@ -237,11 +223,11 @@ scrm_explain_transition(PG_FUNCTION_ARGS)
 		.argtypes = {INT8OID},
 	};
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	Datum		values[1] = {PG_GETARG_DATUM(0)};
-	Move		move;
+	Datum values[1] = {PG_GETARG_DATUM(0)};
+	Move move;
 	OpportunityMap map;
 	OpportunityRow row;
-	ListCell   *cell;
+	ListCell *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
 	move.configuration = configuration_get();
@@ -261,25 +247,25 @@ scrm_explain_transition(PG_FUNCTION_ARGS)
 	row.nulls = palloc_array(bool, row.tupdesc->natts);
 	opportunity_map_fill(&map, row.tupdesc);
 	heap_deform_tuple(SPI_tuptable->vals[0], row.tupdesc, row.values, row.nulls);
-	move.from = configuration_find_phase(move.configuration,
-										 opportunity_key(&row, OPPORTUNITY_PHASE_ID));
+	move.from =
+		configuration_find_phase(move.configuration, opportunity_key(&row, OPPORTUNITY_PHASE_ID));
 	if (move.to == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("phase " INT64_FORMAT " does not exist", PG_GETARG_INT64(1)),
 				 errhint("SELECT phase_id, name FROM sales_crm.phase shows those there are.")));
 
-	foreach(cell, transition_failures(&move, &row))
+	foreach (cell, transition_failures(&move, &row))
 	{
 		const TransitionFailure *failure = lfirst(cell);
-		Datum		output[5] = {
+		Datum output[5] = {
 			CStringGetTextDatum(failure->rule),
 			CStringGetTextDatum(unpack_sql_state(failure->sqlerrcode)),
 			CStringGetTextDatum(failure->message),
 			CStringGetTextDatum(failure->detail),
 			CStringGetTextDatum(failure->hint),
 		};
-		bool		nulls[5] = {false};
+		bool nulls[5] = {false};
 
 		tuplestore_putvalues(result->setResult, result->setDesc, output, nulls);
 	}
@@ -292,11 +278,18 @@ scrm_transition_rules(PG_FUNCTION_ARGS)
 {
 	static const char *const from_names[] = {"new", "open", "final"};
 	static const char *const to_names[] = {
-		"same phase", "open", "won", "lost", "expired", "open in another pipeline",
+		"same phase",
+		"open",
+		"won",
+		"lost",
+		"expired",
+		"open in another pipeline",
 		"final in another pipeline",
 	};
 	static const char *const policy_names[] = {
-		[POLICY_FREE] = "free",[POLICY_FORWARD] = "forward",[POLICY_LISTED] = "listed",
+		[POLICY_FREE] = "free",
+		[POLICY_FORWARD] = "forward",
+		[POLICY_LISTED] = "listed",
 	};
 	static const char *const condition_names[] = {
 		[WHEN_ALWAYS] = "always",
@@ -313,19 +306,19 @@ scrm_transition_rules(PG_FUNCTION_ARGS)
 	for (size_t i = 0; i < lengthof(rules); i++)
 	{
 		const TransitionRule *rule = &rules[i];
-		bool		allowed = rule->sqlerrcode == 0;
+		bool allowed = rule->sqlerrcode == 0;
 		StringInfoData from;
 		StringInfoData to;
-		Datum		values[8];
-		bool		nulls[8] = {false};
+		Datum values[8];
+		bool nulls[8] = {false};
 
 		state_text(&from, rule->from, from_names, lengthof(from_names));
 		state_text(&to, rule->to, to_names, lengthof(to_names));
 		values[0] = CStringGetTextDatum(rule->name);
 		values[1] = CStringGetTextDatum(from.data);
 		values[2] = CStringGetTextDatum(to.data);
-		values[3] = CStringGetTextDatum(rule->policy == POLICY_ANY ? "any"
-										: policy_names[rule->policy]);
+		values[3] =
+			CStringGetTextDatum(rule->policy == POLICY_ANY ? "any" : policy_names[rule->policy]);
 		values[4] = CStringGetTextDatum(condition_names[rule->condition]);
 		values[5] = CStringGetTextDatum(allowed ? "allowed" : "refused");
 		nulls[6] = allowed;
@@ -339,9 +332,9 @@ scrm_transition_rules(PG_FUNCTION_ARGS)
 static const TransitionRule *
 decide(const Move *move)
 {
-	int			from = from_state(move);
-	int			to = to_state(move);
-	int			policy = move->to->pipeline->policy;
+	int from = from_state(move);
+	int to = to_state(move);
+	int policy = move->to->pipeline->policy;
 
 	for (size_t i = 0; i < lengthof(rules); i++)
 	{
@@ -403,8 +396,7 @@ condition_holds(TransitionCondition condition, const Move *move)
 		case WHEN_MANAGER:
 			return move->member.is_manager;
 		case WHEN_FIRST_PHASE:
-			return move->to ==
-				configuration_first_phase(move->configuration, move->to->pipeline);
+			return move->to == configuration_first_phase(move->configuration, move->to->pipeline);
 		case WHEN_LATER:
 			return move->to->position > move->from->position;
 		case WHEN_LISTED:
@@ -435,14 +427,15 @@ refused(const Move *move, const TransitionRule *rule)
 {
 	const Phase *from = move->from;
 	const Phase *to = move->to;
-	char	   *message;
-	char	   *hint;
+	char *message;
+	char *hint;
 
 	switch (rule->sqlerrcode)
 	{
 		case ERRCODE_SCRM_OPPORTUNITY_CLOSED:
 			message = psprintf("opportunity is closed in phase \"%s\"", from->name);
-			hint = pstrdup("A manager can reopen it by moving it to an open phase of its pipeline.");
+			hint =
+				pstrdup("A manager can reopen it by moving it to an open phase of its pipeline.");
 			break;
 		case ERRCODE_SCRM_NOT_PERMITTED:
 			message = psprintf("only a manager may move an opportunity from phase \"%s\" to \"%s\"",
@@ -474,7 +467,7 @@ allowed_phases(const Move *move)
 	initStringInfo(&names);
 	for (int i = 0; i < move->configuration->nphases; i++)
 	{
-		Move		other = *move;
+		Move other = *move;
 
 		other.to = move->configuration->ordered_phases[i];
 		if (other.to->pipeline == pipeline && other.to->active && other.to != move->from &&

@@ -16,19 +16,19 @@
 typedef struct Move
 {
 	const Configuration *configuration;
-	const Phase *from;			/* NULL for a new opportunity */
-	const Phase *to;			/* equal to from when it stays */
-	Member		member;
+	const Phase *from; /* NULL for a new opportunity */
+	const Phase *to;   /* equal to from when it stays */
+	Member member;
 } Move;
 
 /* A condition that a move does not meet, with the error that says so */
 typedef struct TransitionFailure
 {
 	const char *rule;
-	int			sqlerrcode;
-	char	   *message;
-	char	   *detail;
-	char	   *hint;
+	int sqlerrcode;
+	char *message;
+	char *detail;
+	char *hint;
 } TransitionFailure;
 
 /* The name of the rule that decides about the move, as in the view transition_rule */
@@ -45,4 +45,4 @@ extern void transition_require(const Move *move, const OpportunityRow *row);
 
 extern void transition_raise(const TransitionFailure *failure) pg_attribute_noreturn();
 
-#endif							/* SCRM_TRANSITION_H */
+#endif /* SCRM_TRANSITION_H */

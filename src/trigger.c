@@ -16,7 +16,7 @@
 
 #include "trigger.h"
 
-static int	trigger_read_pointer(Tuplestorestate *table);
+static int trigger_read_pointer(Tuplestorestate *table);
 static bool trigger_read(Tuplestorestate *table, int pointer, TupleTableSlot *slot);
 
 /*
@@ -31,15 +31,15 @@ trigger_require(FunctionCallInfo fcinfo, const char *function, TriggerEvent timi
 	TriggerData *trigger;
 
 	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function sales_crm.%s() is not called by a trigger", function)));
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("function sales_crm.%s() is not called by a trigger", function)));
 	trigger = (TriggerData *) fcinfo->context;
 	if ((trigger->tg_event & (TRIGGER_EVENT_TIMINGMASK | TRIGGER_EVENT_ROW)) != (timing | level))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("trigger \"%s\" calls sales_crm.%s() at another time or level than it works at",
-						trigger->tg_trigger->tgname, function)));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+			 errmsg("trigger \"%s\" calls sales_crm.%s() at another time or level than it works at",
+					trigger->tg_trigger->tgname, function)));
 	return trigger;
 }
 
@@ -51,17 +51,16 @@ void
 trigger_require_table(const TriggerData *trigger, const char *function, Oid relid)
 {
 	if (RelationGetRelid(trigger->tg_relation) != relid)
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function sales_crm.%s() does not serve table \"%s\"", function,
-						RelationGetRelationName(trigger->tg_relation)),
-				 errhint("Drop trigger \"%s\".", trigger->tg_trigger->tgname)));
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("function sales_crm.%s() does not serve table \"%s\"", function,
+							   RelationGetRelationName(trigger->tg_relation)),
+						errhint("Drop trigger \"%s\".", trigger->tg_trigger->tgname)));
 }
 
 void
 trigger_open_rows(TriggerRows *rows, const TriggerData *trigger)
 {
-	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
+	TupleDesc tupdesc = RelationGetDescr(trigger->tg_relation);
 
 	memset(rows, 0, sizeof(TriggerRows));
 	rows->old_table = trigger->tg_oldtable;
@@ -86,8 +85,7 @@ trigger_next_row(TriggerRows *rows)
 {
 	if (!trigger_read(rows->new_table, rows->new_pointer, rows->new_row))
 		return false;
-	if (rows->old_table != NULL &&
-		!trigger_read(rows->old_table, rows->old_pointer, rows->old_row))
+	if (rows->old_table != NULL && !trigger_read(rows->old_table, rows->old_pointer, rows->old_row))
 		elog(ERROR, "transition tables differ in length");
 	return true;
 }
@@ -103,7 +101,7 @@ trigger_close_rows(TriggerRows *rows)
 static int
 trigger_read_pointer(Tuplestorestate *table)
 {
-	int			pointer = tuplestore_alloc_read_pointer(table, EXEC_FLAG_REWIND);
+	int pointer = tuplestore_alloc_read_pointer(table, EXEC_FLAG_REWIND);
 
 	tuplestore_select_read_pointer(table, pointer);
 	tuplestore_rescan(table);

@@ -19,8 +19,8 @@ typedef struct TriggerRows
 {
 	Tuplestorestate *old_table;
 	Tuplestorestate *new_table;
-	int			old_pointer;
-	int			new_pointer;
+	int old_pointer;
+	int new_pointer;
 	TupleTableSlot *old_row;
 	TupleTableSlot *new_row;
 } TriggerRows;
@@ -33,4 +33,4 @@ extern void trigger_open_rows(TriggerRows *rows, const TriggerData *trigger);
 extern bool trigger_next_row(TriggerRows *rows);
 extern void trigger_close_rows(TriggerRows *rows);
 
-#endif							/* SCRM_TRIGGER_H */
+#endif /* SCRM_TRIGGER_H */

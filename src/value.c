@@ -23,8 +23,8 @@ value_check_name(Datum name)
 {
 	struct varlena *text;
 	const char *bytes;
-	int			length;
-	int			blanks = 0;
+	int length;
+	int blanks = 0;
 
 	if (toast_raw_datum_size(name) - VARHDRSZ > NAME_MAX_CHARACTERS * MAX_MULTIBYTE_CHAR_LEN)
 		length = NAME_MAX_CHARACTERS + 1;
@@ -37,28 +37,28 @@ value_check_name(Datum name)
 			blanks++;
 		if (blanks == length)
 			value_refuse("name", "name of an opportunity must not be blank",
-				   "It is what people read in lists.", "Give a name with at least one letter.");
+						 "It is what people read in lists.",
+						 "Give a name with at least one letter.");
 		if (length > NAME_MAX_CHARACTERS)
 			length = pg_mbstrlen_with_len(bytes, length);
 	}
 	if (length > NAME_MAX_CHARACTERS)
 		value_refuse("name", "name of an opportunity is too long",
-			   psprintf("It has %zu bytes; %d characters are allowed.",
-						toast_raw_datum_size(name) - VARHDRSZ, NAME_MAX_CHARACTERS),
-			   "Put long texts into description.");
+					 psprintf("It has %zu bytes; %d characters are allowed.",
+							  toast_raw_datum_size(name) - VARHDRSZ, NAME_MAX_CHARACTERS),
+					 "Put long texts into description.");
 }
 
 const Currency *
 value_check_currency(const Configuration *configuration, Datum currency)
 {
 	struct varlena *code = PG_DETOAST_DATUM_PACKED(currency);
-	const Currency *found = configuration_find_currency(configuration, VARDATA_ANY(code),
-														VARSIZE_ANY_EXHDR(code));
+	const Currency *found =
+		configuration_find_currency(configuration, VARDATA_ANY(code), VARSIZE_ANY_EXHDR(code));
 
 	if (found == NULL)
 		ereport(ERROR,
-				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
-				 errmsg("currency is not known"),
+				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION), errmsg("currency is not known"),
 				 errdetail("sales_crm.currency has no code \"%s\".",
 						   pnstrdup(VARDATA_ANY(code), Min(VARSIZE_ANY_EXHDR(code), 20))),
 				 errhint("Use a code of ISO 4217, such as EUR, or add it to sales_crm.currency."),
@@ -69,28 +69,28 @@ value_check_currency(const Configuration *configuration, Datum currency)
 Datum
 value_check_amount(Datum amount, const Currency *currency)
 {
-	Numeric		value = DatumGetNumeric(amount);
-	Datum		limit;
+	Numeric value = DatumGetNumeric(amount);
+	Datum limit;
 
 	if (numeric_is_nan(value) || numeric_is_inf(value))
-		value_refuse("amount", "amount is not a number",
-			   "NaN and Infinity cannot be summed.", "Use NULL for an amount that is not known yet.");
+		value_refuse("amount", "amount is not a number", "NaN and Infinity cannot be summed.",
+					 "Use NULL for an amount that is not known yet.");
 	limit = NumericGetDatum(int64_to_numeric(INT64CONST(1000000000000000)));
-	if (DatumGetBool(DirectFunctionCall2(numeric_lt, amount,
-										 NumericGetDatum(int64_to_numeric(0)))) ||
+	if (DatumGetBool(
+			DirectFunctionCall2(numeric_lt, amount, NumericGetDatum(int64_to_numeric(0)))) ||
 		DatumGetBool(DirectFunctionCall2(numeric_ge, amount, limit)))
 		value_refuse("amount", "amount is out of range",
-			   "An amount is at least 0 and less than 1,000,000,000,000,000.",
-			   "Use NULL for an amount that is not known yet.");
+					 "An amount is at least 0 and less than 1,000,000,000,000,000.",
+					 "Use NULL for an amount that is not known yet.");
 	if (DatumGetInt32(DirectFunctionCall1(numeric_scale, amount)) <= currency->minor_units)
 		return amount;
 	if (DatumGetInt32(DirectFunctionCall1(numeric_min_scale, amount)) > currency->minor_units)
 		value_refuse("amount", "amount has too many decimals",
-			   psprintf("%s has %d decimals, currency %s has %d.",
-						DatumGetCString(DirectFunctionCall1(numeric_out, amount)),
-						DatumGetInt32(DirectFunctionCall1(numeric_min_scale, amount)),
-						currency->code, currency->minor_units),
-			   psprintf("Round it: round(amount, %d).", currency->minor_units));
+					 psprintf("%s has %d decimals, currency %s has %d.",
+							  DatumGetCString(DirectFunctionCall1(numeric_out, amount)),
+							  DatumGetInt32(DirectFunctionCall1(numeric_min_scale, amount)),
+							  currency->code, currency->minor_units),
+					 psprintf("Round it: round(amount, %d).", currency->minor_units));
 	return DirectFunctionCall2(numeric_round, amount, Int32GetDatum(currency->minor_units));
 }
 
@@ -99,23 +99,23 @@ value_check_expected_on(Datum expected_on)
 {
 	if (DATE_NOT_FINITE(DatumGetDateADT(expected_on)))
 		value_refuse("expected_on", "expected_on must be a date of the calendar",
-			   "It is infinite, and the forecast counts by month.",
-			   "Use NULL for a date that is not known yet.");
+					 "It is infinite, and the forecast counts by month.",
+					 "Use NULL for a date that is not known yet.");
 }
 
 void
 value_check_probability(Datum probability)
 {
-	Numeric		value = DatumGetNumeric(probability);
+	Numeric value = DatumGetNumeric(probability);
 
 	/* NaN is greater than every number */
-	if (DatumGetBool(DirectFunctionCall2(numeric_lt, probability,
-										 NumericGetDatum(int64_to_numeric(0)))) ||
-		DatumGetBool(DirectFunctionCall2(numeric_gt, probability,
-										 NumericGetDatum(int64_to_numeric(100)))))
+	if (DatumGetBool(
+			DirectFunctionCall2(numeric_lt, probability, NumericGetDatum(int64_to_numeric(0)))) ||
+		DatumGetBool(
+			DirectFunctionCall2(numeric_gt, probability, NumericGetDatum(int64_to_numeric(100)))))
 		value_refuse("probability_override", "probability_override must be between 0 and 100",
-			   psprintf("It is %s.", numeric_normalize(value)),
-			   "It counts in percent; NULL means the probability of the phase.");
+					 psprintf("It is %s.", numeric_normalize(value)),
+					 "It counts in percent; NULL means the probability of the phase.");
 }
 
 void
@@ -125,8 +125,8 @@ value_check_time(const OpportunityRow *row, OpportunityColumn column, TimestampT
 	TimestampTz at = DatumGetTimestampTz(opportunity_value(row, column));
 
 	if (TIMESTAMP_NOT_FINITE(at))
-		value_refuse(name, psprintf("%s must be a moment of the calendar", name),
-					 "It is infinite.", "Leave it out: it is filled in.");
+		value_refuse(name, psprintf("%s must be a moment of the calendar", name), "It is infinite.",
+					 "Leave it out: it is filled in.");
 	if (at > clock)
 		value_refuse(name, psprintf("%s must not lie in the future", name),
 					 psprintf("It is %s.", timestamptz_to_str(at)),
@@ -140,7 +140,7 @@ value_check_order(const OpportunityRow *row, OpportunityColumn earlier, Opportun
 	const char *later_name = opportunity_columns[later].name;
 	TimestampTz earlier_at = DatumGetTimestampTz(opportunity_value(row, earlier));
 	TimestampTz later_at = DatumGetTimestampTz(opportunity_value(row, later));
-	char	   *earlier_text;
+	char *earlier_text;
 
 	if (earlier_at <= later_at)
 		return;
@@ -163,10 +163,6 @@ value_column(const char *column)
 void
 value_refuse(const char *column, const char *message, const char *detail, const char *hint)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_CHECK_VIOLATION),
-			 errmsg_internal("%s", message),
-			 errdetail_internal("%s", detail),
-			 errhint("%s", hint),
-			 value_column(column)));
+	ereport(ERROR, (errcode(ERRCODE_CHECK_VIOLATION), errmsg_internal("%s", message),
+					errdetail_internal("%s", detail), errhint("%s", hint), value_column(column)));
 }

@@ -19,10 +19,10 @@ extern void value_check_expected_on(Datum expected_on);
 extern void value_check_probability(Datum probability);
 
 /* A time of the row, not NULL: finite, and not later than the present moment */
-extern void value_check_time(const OpportunityRow *row, OpportunityColumn column,
-							 TimestampTz clock);
-extern void value_check_order(const OpportunityRow *row, OpportunityColumn earlier,
-							  OpportunityColumn later);
+extern void
+value_check_time(const OpportunityRow *row, OpportunityColumn column, TimestampTz clock);
+extern void
+value_check_order(const OpportunityRow *row, OpportunityColumn earlier, OpportunityColumn later);
 
 /* The amount with no more decimals than the currency has */
 extern Datum value_check_amount(Datum amount, const Currency *currency);
@@ -32,6 +32,6 @@ extern void value_refuse(const char *column, const char *message, const char *de
 						 const char *hint) pg_attribute_noreturn();
 
 /* Names a column of opportunity in an ereport() */
-extern int	value_column(const char *column);
+extern int value_column(const char *column);
 
-#endif							/* SCRM_VALUE_H */
+#endif /* SCRM_VALUE_H */
