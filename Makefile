@@ -1,0 +1,94 @@
+# sales_crm: built by PGXS. `make help` lists what there is to do; `make demo` and `make test` set
+# up everything they need by themselves.
+
+EXTENSION = sales_crm
+MODULE_big = sales_crm
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
+DATA_built = sql/sales_crm--1.0.sql
+
+# Warnings are errors; packagers with another compiler may say `make WERROR=`.
+WERROR = -Werror
+
+# Tests of an installed sales_crm in a running server: make installcheck
+REGRESS = $(shell sed -n 's/^test: //p' test/schedule)
+REGRESS_OPTS = --inputdir=test
+ISOLATION = $(basename $(notdir $(sort $(wildcard test/isolation/specs/*.spec))))
+ISOLATION_OPTS = --inputdir=test/isolation --load-extension=sales_crm
+
+PG_CONFIG = pg_config
+export PG_CONFIG
+
+ifneq ($(shell command -v $(PG_CONFIG) 2>/dev/null),)
+# System headers: their warnings are not ours
+PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server)
+PG_CFLAGS = -std=gnu11 -Wall -Wextra $(WERROR) -Wno-declaration-after-statement
+# Bitcode would need the very clang that the server was built with
+override with_llvm = no
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+else
+all install installcheck:
+	@test/lib/packages build
+	@$(MAKE) --no-print-directory $@
+clean:
+	rm -f sales_crm.so src/*.o sql/sales_crm--1.0.sql
+.DEFAULT_GOAL = all
+endif
+
+sql/sales_crm--1.0.sql: sql/assemble sql/manifest $(wildcard sql/code/*.sql sql/data/*.sql)
+	sh sql/assemble > $@.new && mv $@.new $@
+
+$(OBJS): $(wildcard src/*.h)
+
+.PHONY: help demo test bench stress valgrind lint format
+
+help:
+	@echo 'make              build'
+	@echo 'make install      put it where the server of PG_CONFIG finds it'
+	@echo 'make demo         a private server, a small company, the main job shown (STAY=1: leave it running)'
+	@echo 'make test         everything set up, every test run (SUITES="regress isolation pgtap tap", PG=17 or 18)'
+	@echo 'make bench        figures against hand-written SQL and a PL/pgSQL twin (ROUNDS=5)'
+	@echo 'make stress       long campaigns (SECONDS=20, SEED=…)'
+	@echo 'make valgrind     the SQL tests under valgrind'
+	@echo 'make lint         clang-format and cppcheck'
+	@echo 'make format       clang-format in place'
+	@echo 'make installcheck regression and isolation tests in a running server'
+
+demo:
+	@test/lib/packages server
+	@test/lib/install
+	@test/demo/run $(if $(STAY),stay)
+
+test:
+ifdef PG
+	@test/lib/root $(PG) $(if $(SUITES),SUITES="$(SUITES)")
+else
+	@test/lib/packages test
+	@test/lib/install
+	@test/lib/test $(SUITES)
+endif
+
+bench:
+	@test/lib/packages server
+	@test/lib/install
+	@test/bench/run $(ROUNDS)
+
+stress:
+	@test/lib/packages test
+	@test/lib/install
+	@STRESS_SECONDS=$(or $(SECONDS),20) $(if $(SEED),STRESS_SEED=$(SEED)) test/lib/test stress
+
+valgrind:
+	@test/lib/packages test valgrind
+	@test/lib/install
+	@test/lib/valgrind
+
+lint:
+	@test/lib/packages lint
+	clang-format --dry-run -Werror src/*.c src/*.h
+	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
+		--suppress=missingIncludeSystem -DPG_VERSION_NUM=170000 \
+		'-Dereport(level,...)=abort()' '-Delog(level,...)=abort()' src
+
+format:
+	clang-format -i src/*.c src/*.h
