@@ -47,6 +47,17 @@ static ScrmPlan close_plan = {
 	.argtypes = {INT8ARRAYOID},
 };
 
+/* Closes the tasks of opportunities that have been completed meanwhile */
+static ScrmPlan settle_plan = {
+	.sql = "UPDATE sales_crm.task t SET done_at = now() FROM sales_crm.opportunity o"
+		   " WHERE t.opportunity_id = ANY ($1) AND t.origin = 'follow_up' AND t.done_at IS NULL"
+		   "  AND o.opportunity_id = t.opportunity_id AND o.closed_at IS NOT NULL"
+		   "  AND NOT EXISTS (SELECT FROM sales_crm.follow_up_rule r"
+		   "   WHERE r.follow_up_rule_id = t.follow_up_rule_id AND r.phase_id = o.phase_id)",
+	.nargs = 1,
+	.argtypes = {INT8ARRAYOID},
+};
+
 static const Oid close_types[] = {INT8OID};
 
 /* The rules, with what they mean for this statement */
@@ -72,10 +83,13 @@ scrm_opportunity_follow_up(PG_FUNCTION_ARGS)
 	bool inserting = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
 	TriggerRows rows;
 	FollowUp follow_up;
+	bool late = trigger_may_be_late(trigger);
 	Batch closed;
+	Batch settled;
 
 	follow_up_open(&follow_up, member_current().member_id);
 	batch_open(&closed, &close_plan, lengthof(close_types), close_types);
+	batch_open(&settled, &settle_plan, lengthof(close_types), close_types);
 
 	trigger_open_rows(&rows, trigger);
 	while (trigger_next_row(&rows))
@@ -89,8 +103,8 @@ scrm_opportunity_follow_up(PG_FUNCTION_ARGS)
 				 opportunity_key(&new, OPPORTUNITY_PHASE_ID));
 		if (inserting)
 		{
-			if (phase->outcome == OUTCOME_OPEN)
-				follow_up_add(&follow_up, &new, phase, true);
+			if (phase->outcome != OUTCOME_OPEN)
+				continue;
 		}
 		else
 		{
@@ -99,19 +113,18 @@ scrm_opportunity_follow_up(PG_FUNCTION_ARGS)
 			if (!opportunity_differs(&old, &new, OPPORTUNITY_PHASE_ID))
 				continue;
 			if (phase->outcome != OUTCOME_OPEN)
-			{
-				NullableDatum key = batch_value(opportunity_value(&new, OPPORTUNITY_ID));
-
-				batch_add(&closed, &key);
-			}
-			follow_up_add(&follow_up, &new, phase, false);
+				opportunity_add_key(&closed, &new);
 		}
+		follow_up_add(&follow_up, &new, phase, inserting);
+		if (late)
+			opportunity_add_key(&settled, &new);
 	}
 	trigger_close_rows(&rows);
 
 	/* Tasks that a final phase asks for are to stay: close first */
 	batch_close(&closed);
 	batch_close(&follow_up.tasks);
+	batch_close(&settled);
 	return PointerGetDatum(NULL);
 }
 

@@ -43,6 +43,22 @@ static ScrmPlan move_plan = {
 	.argtypes = {INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, INT8OID},
 };
 
+/* Puts the stays of opportunities in their order, the present one last */
+static ScrmPlan settle_plan = {
+	.sql = "UPDATE sales_crm.phase_stay s SET left_at = x.next_entered_at FROM ("
+		   "  SELECT y.phase_stay_id, lead(y.entered_at) OVER (PARTITION BY y.opportunity_id"
+		   "   ORDER BY y.entered_at, (y.phase_id, y.entered_at) = (o.phase_id, o.phase_since),"
+		   "   y.phase_stay_id) AS next_entered_at"
+		   "  FROM sales_crm.phase_stay y JOIN sales_crm.opportunity o USING (opportunity_id)"
+		   "  WHERE y.opportunity_id = ANY ($1)) x"
+		   " WHERE s.phase_stay_id = x.phase_stay_id"
+		   "  AND s.left_at IS DISTINCT FROM x.next_entered_at",
+	.nargs = 1,
+	.argtypes = {INT8ARRAYOID},
+};
+
+static const Oid settle_types[] = {INT8OID};
+
 static const Oid stay_types[] = {INT8OID, INT8OID, TIMESTAMPTZOID};
 
 static ScrmPlan change_plan = {
@@ -66,13 +82,17 @@ scrm_opportunity_history(PG_FUNCTION_ARGS)
 	TriggerData *trigger = trigger_require(fcinfo, "opportunity_history", TRIGGER_EVENT_AFTER, 0);
 	const OpportunityMap *map = opportunity_map(trigger->tg_relation);
 	bool inserting = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
+	bool late = trigger_may_be_late(trigger);
 	Member member = member_current();
 	TriggerRows rows;
 	Batch stays;
+	Batch settled;
 	Batch changes;
 
-	batch_open(&stays, inserting ? &enter_plan : &move_plan, lengthof(stay_types), stay_types);
+	batch_open(&stays, inserting || late ? &enter_plan : &move_plan, lengthof(stay_types),
+			   stay_types);
 	batch_set_constant(&stays, 3, batch_key(member.member_id));
+	batch_open(&settled, &settle_plan, lengthof(settle_types), settle_types);
 	batch_open(&changes, &change_plan, lengthof(change_types), change_types);
 	batch_set_constant(&changes, 5, batch_key(member.member_id));
 
@@ -80,20 +100,23 @@ scrm_opportunity_history(PG_FUNCTION_ARGS)
 	while (trigger_next_row(&rows))
 	{
 		OpportunityRow new = opportunity_row(map, rows.new_row);
+		bool enters = true;
 
-		if (inserting)
-			add_stay(&stays, &new);
-		else
+		if (!inserting)
 		{
 			OpportunityRow old = opportunity_row(map, rows.old_row);
 
-			if (opportunity_differs(&old, &new, OPPORTUNITY_PHASE_ID))
-				add_stay(&stays, &new);
+			enters = opportunity_differs(&old, &new, OPPORTUNITY_PHASE_ID);
 			add_changes(&changes, &old, &new, member);
 		}
+		if (enters)
+			add_stay(&stays, &new);
+		if (enters && late)
+			opportunity_add_key(&settled, &new);
 	}
 	trigger_close_rows(&rows);
 	batch_close(&stays);
+	batch_close(&settled);
 	batch_close(&changes);
 	return PointerGetDatum(NULL);
 }

@@ -13,6 +13,8 @@
 #include "executor/tuptable.h"
 #include "utils/relcache.h"
 
+#include "batch.h"
+
 typedef enum OpportunityColumn
 {
 	OPPORTUNITY_ID,
@@ -105,5 +107,14 @@ opportunity_row(const OpportunityMap *map, TupleTableSlot *slot)
 
 extern bool
 opportunity_differs(const OpportunityRow *a, const OpportunityRow *b, OpportunityColumn column);
+
+/* Adds the row's key to a batch of keys */
+static inline void
+opportunity_add_key(Batch *batch, const OpportunityRow *row)
+{
+	NullableDatum key = batch_value(opportunity_value(row, OPPORTUNITY_ID));
+
+	batch_add(batch, &key);
+}
 
 #endif /* SCRM_OPPORTUNITY_H */

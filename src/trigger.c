@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "executor/tuptable.h"
@@ -44,17 +45,24 @@ trigger_require(FunctionCallInfo fcinfo, const char *function, TriggerEvent timi
 }
 
 /*
- * trigger_require_table makes sure that the trigger hangs on the table it was written for.
- * Errors: 39P01 when it hangs on another.
+ * trigger_may_be_late says whether row triggers of users ran before this statement trigger: they
+ * may have changed the statement's rows further, and then the consequences of those later changes
+ * have been written already.
  */
-void
-trigger_require_table(const TriggerData *trigger, const char *function, Oid relid)
+bool
+trigger_may_be_late(const TriggerData *trigger)
 {
-	if (RelationGetRelid(trigger->tg_relation) != relid)
-		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-						errmsg("function sales_crm.%s() does not serve table \"%s\"", function,
-							   RelationGetRelationName(trigger->tg_relation)),
-						errhint("Drop trigger \"%s\".", trigger->tg_trigger->tgname)));
+	const TriggerDesc *triggers = trigger->tg_relation->trigdesc;
+
+	for (int i = 0; i < triggers->numtriggers; i++)
+	{
+		const Trigger *other = &triggers->triggers[i];
+
+		if (!other->tgisinternal && other->tgenabled != TRIGGER_DISABLED &&
+			TRIGGER_FOR_ROW(other->tgtype) && TRIGGER_FOR_AFTER(other->tgtype))
+			return true;
+	}
+	return false;
 }
 
 void

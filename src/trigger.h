@@ -27,7 +27,7 @@ typedef struct TriggerRows
 
 extern TriggerData *trigger_require(FunctionCallInfo fcinfo, const char *function,
 									TriggerEvent timing, TriggerEvent level);
-extern void trigger_require_table(const TriggerData *trigger, const char *function, Oid relid);
+extern bool trigger_may_be_late(const TriggerData *trigger);
 
 extern void trigger_open_rows(TriggerRows *rows, const TriggerData *trigger);
 extern bool trigger_next_row(TriggerRows *rows);

@@ -16,7 +16,8 @@ AS $$
 				bool_or(x.left_at IS DISTINCT FROM x.next_entered_at) AS overlapping
 			FROM (
 				SELECT y.opportunity_id, y.phase_id, y.entered_at, y.left_at,
-					lead(y.entered_at) OVER (PARTITION BY y.opportunity_id ORDER BY y.phase_stay_id) AS next_entered_at
+					lead(y.entered_at) OVER (PARTITION BY y.opportunity_id
+						ORDER BY y.entered_at, y.left_at, y.phase_stay_id) AS next_entered_at
 				FROM sales_crm.phase_stay y) x
 			GROUP BY x.opportunity_id) s USING (opportunity_id)
 	)

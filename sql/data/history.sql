@@ -14,7 +14,7 @@
 			CONSTRAINT opportunity_change_by_fkey FOREIGN KEY (by) REFERENCES sales_crm.member
 		);
 		COMMENT ON TABLE sales_crm.opportunity_change IS
-			'Every change of name, account, contact, pipeline, phase, owner, source, amount, currency, expected date, probability, reason and times of an opportunity: one row per field';
+			'Every change of name, account, contact, pipeline, phase, owner, source, amount, currency, expected date, probability and reason of an opportunity: one row per field';
 		COMMENT ON COLUMN sales_crm.opportunity_change.field IS 'Column of opportunity';
 		COMMENT ON COLUMN sales_crm.opportunity_change.old IS 'Value before, as text';
 		COMMENT ON COLUMN sales_crm.opportunity_change.new IS 'Value after, as text';

@@ -35,7 +35,7 @@
 			WHERE x.opportunity_id = o.opportunity_id) t ON true
 		LEFT JOIN LATERAL (
 			SELECT jsonb_agg(jsonb_build_object('phase_id', z.phase_id, 'phase', q.name,
-				'entered_at', z.entered_at, 'left_at', z.left_at) ORDER BY z.phase_stay_id) AS phase_stays
+				'entered_at', z.entered_at, 'left_at', z.left_at) ORDER BY z.entered_at, z.left_at, z.phase_stay_id) AS phase_stays
 			FROM sales_crm.phase_stay z JOIN sales_crm.phase q USING (phase_id)
 			WHERE z.opportunity_id = o.opportunity_id) y ON true;
 		COMMENT ON VIEW sales_crm.opportunity_overview IS
