@@ -515,7 +515,7 @@ check_given(const Guard *guard, OpportunityColumn column, const char *hint)
 {
 	if (opportunity_is_null(guard->new, column))
 		ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION),
-						errmsg("an opportunity needs %s", opportunity_columns[column].name),
+						errmsg("%s of an opportunity must be given", opportunity_columns[column].name),
 						errdetail("It is NULL."), errhint("%s", hint),
 						value_column(opportunity_columns[column].name)));
 }

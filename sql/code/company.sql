@@ -3,7 +3,7 @@ RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF TG_OP = 'DELETE' THEN
+	IF TG_OP IN ('DELETE', 'TRUNCATE') THEN
 		RAISE EXCEPTION 'the company cannot be deleted'
 			USING ERRCODE = 'restrict_violation',
 				DETAIL = 'A database holds exactly one company.',
@@ -18,4 +18,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sales_crm.company_guard() IS
-	'Row trigger of company: one row that stays, with a known time zone';
+	'Trigger of company: one row that stays, with a known time zone';

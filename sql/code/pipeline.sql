@@ -22,8 +22,8 @@ BEGIN
 	IF used > 0 THEN
 		RAISE EXCEPTION 'pipeline "%" is in use', OLD.name
 			USING ERRCODE = 'object_in_use',
-				DETAIL = format('%s %s in it.', used, CASE WHEN TG_OP = 'DELETE'
-					THEN 'opportunities are' ELSE 'open opportunities are' END),
+				DETAIL = format('%s in it: %s.', CASE WHEN TG_OP = 'DELETE'
+					THEN 'Opportunities' ELSE 'Open opportunities' END, used),
 				HINT = CASE WHEN TG_OP = 'DELETE'
 					THEN 'Move its open opportunities elsewhere and set active to false; closed ones keep it.'
 					ELSE 'Close them or move them to another pipeline first.' END;
@@ -112,7 +112,7 @@ BEGIN
 	IF used + past > 0 THEN
 		RAISE EXCEPTION 'phase "%" is in use and cannot be %', OLD.name, what
 			USING ERRCODE = 'object_in_use',
-				DETAIL = format('%s opportunities are in it, %s stays are remembered.', used, past),
+				DETAIL = format('Opportunities in it: %s. Remembered stays: %s.', used, past),
 				HINT = CASE WHEN used > 0 THEN 'Move the opportunities to another phase first.'
 					ELSE 'Set active to false instead: the history keeps the phase.' END;
 	END IF;

@@ -38,4 +38,8 @@
 		CREATE TRIGGER company_10_guard BEFORE INSERT OR UPDATE OR DELETE ON sales_crm.company
 			FOR EACH ROW EXECUTE FUNCTION sales_crm.company_guard();
 	END IF;
+	IF sales_crm.setup_lacks('company', 'company_10_truncate') THEN
+		CREATE TRIGGER company_10_truncate BEFORE TRUNCATE ON sales_crm.company
+			FOR EACH STATEMENT EXECUTE FUNCTION sales_crm.company_guard();
+	END IF;
 	PERFORM sales_crm.setup_configuration_triggers('company');

@@ -109,4 +109,4 @@
 		'DELETE OR UPDATE OF active, is_default, transition_policy');
 	PERFORM sales_crm.setup_configuration_triggers('phase',
 		'DELETE OR UPDATE OF active, outcome, pipeline_id, position, required_fields');
-	PERFORM sales_crm.setup_configuration_triggers('phase_transition', 'INSERT OR UPDATE OR DELETE');
+	PERFORM sales_crm.setup_configuration_triggers('phase_transition', 'INSERT OR UPDATE OR DELETE OR TRUNCATE');
