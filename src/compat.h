@@ -23,6 +23,11 @@
 #define palloc0_array(type, count) ((type *) palloc0(sizeof(type) * (count)))
 #endif
 
+/* 18 has it, in place of pg_attribute_noreturn() */
+#ifndef pg_noreturn
+#define pg_noreturn _Noreturn
+#endif
+
 /* 18 lets a module tell its name and version to pg_get_loaded_modules() */
 #if PG_VERSION_NUM >= 180000
 #define SCRM_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "sales_crm", .version = "1.0")

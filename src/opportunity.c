@@ -514,10 +514,11 @@ static void
 check_given(const Guard *guard, OpportunityColumn column, const char *hint)
 {
 	if (opportunity_is_null(guard->new, column))
-		ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION),
-						errmsg("%s of an opportunity must be given", opportunity_columns[column].name),
-						errdetail("It is NULL."), errhint("%s", hint),
-						value_column(opportunity_columns[column].name)));
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("%s of an opportunity must be given", opportunity_columns[column].name),
+				 errdetail("It is NULL."), errhint("%s", hint),
+				 value_column(opportunity_columns[column].name)));
 }
 
 /* check_identity refuses to change who an opportunity is and where it comes from. */

@@ -9,6 +9,7 @@
 
 #include "nodes/pg_list.h"
 
+#include "compat.h"
 #include "configuration.h"
 #include "member.h"
 #include "opportunity.h"
@@ -43,6 +44,6 @@ extern TransitionFailure *transition_missing_fields(const Phase *phase, const Op
 /* Errors: SC001, SC003, SC004, SC201 for a move that is not allowed */
 extern void transition_require(const Move *move, const OpportunityRow *row);
 
-extern void transition_raise(const TransitionFailure *failure) pg_attribute_noreturn();
+pg_noreturn extern void transition_raise(const TransitionFailure *failure);
 
 #endif /* SCRM_TRANSITION_H */

@@ -9,6 +9,7 @@
 
 #include "datatype/timestamp.h"
 
+#include "compat.h"
 #include "configuration.h"
 #include "opportunity.h"
 
@@ -28,8 +29,8 @@ value_check_order(const OpportunityRow *row, OpportunityColumn earlier, Opportun
 extern Datum value_check_amount(Datum amount, const Currency *currency);
 
 /* Raises 23514 for a column of opportunity */
-extern void value_refuse(const char *column, const char *message, const char *detail,
-						 const char *hint) pg_attribute_noreturn();
+pg_noreturn extern void
+value_refuse(const char *column, const char *message, const char *detail, const char *hint);
 
 /* Names a column of opportunity in an ereport() */
 extern int value_column(const char *column);
