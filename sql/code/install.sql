@@ -5,6 +5,8 @@ BEGIN
 	IF (SELECT count(*) FROM pg_catalog.pg_settings
 		WHERE name IN ('row_security', 'xmloption') AND source = 'session') = 2
 	THEN
+		-- CREATE EXTENSION would keep it to itself
+		PERFORM pg_catalog.set_config('client_min_messages', 'notice', true);
 		RAISE NOTICE 'sales_crm leaves its tables to the dump that is being restored'
 			USING HINT = 'If this is no restore, run CALL sales_crm.setup().';
 	ELSE

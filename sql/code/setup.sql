@@ -30,6 +30,11 @@ BEGIN
 		EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON sales_crm.%I
 			FOR EACH STATEMENT EXECUTE FUNCTION sales_crm.configuration_invalidate()',
 			relation || '_90_invalidate', relation);
+	END IF;
+	-- On replicas, too; pg_restore --disable-triggers forgets that
+	IF EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass('sales_crm.' || relation)
+		AND tgname = relation || '_90_invalidate' AND tgenabled = 'O')
+	THEN
 		EXECUTE format('ALTER TABLE sales_crm.%I ENABLE ALWAYS TRIGGER %I',
 			relation, relation || '_90_invalidate');
 	END IF;
@@ -68,10 +73,12 @@ SET client_min_messages = warning
 AS $setup$
 #variable_conflict use_column
 DECLARE
-	fresh boolean := sales_crm.setup_lacks('schema_version');
+	fresh boolean;
 	standard_pipeline bigint;
 BEGIN
+	-- One at a time: whoever waited finds what the other one made
 	PERFORM pg_advisory_xact_lock('sales_crm'::regnamespace::oid::bigint);
+	fresh := sales_crm.setup_lacks('schema_version');
 	IF NOT fresh THEN
 		IF (SELECT max(version) FROM sales_crm.schema_version) > sales_crm.setup_version() THEN
 			RAISE EXCEPTION 'the tables of sales_crm are newer than the installed code'

@@ -1,0 +1,131 @@
+# What the TAP tests share: a node with sales_crm in a database, sample data, and fingerprints by
+# which two databases are compared.
+package Crm;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Exporter 'import';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+our @EXPORT_OK = qw(crm_node sample fingerprint is_same error_of healthy);
+
+# crm_node(NAME, SETTING…): a running node with a database crm that has the extension
+sub crm_node
+{
+	my ($name, @settings) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+	$node->init(allows_streaming => 1);
+	$node->append_conf('postgresql.conf', "$_\n") for ('max_prepared_transactions = 5', @settings);
+	$node->start;
+	$node->safe_psql('postgres', 'CREATE DATABASE crm');
+	$node->safe_psql('crm', 'CREATE EXTENSION sales_crm');
+	return $node;
+}
+
+# sample(NODE, DATABASE, N): N opportunities through all that can happen to them
+sub sample
+{
+	my ($node, $database, $count) = @_;
+	$node->safe_psql($database, <<"SQL");
+INSERT INTO sales_crm.team (name) VALUES ('North');
+INSERT INTO sales_crm.member (name, email, team_id, is_manager)
+SELECT 'Member ' || i, 'm' || i || '\@example.com', t.team_id, i = 1
+FROM sales_crm.team t, generate_series(1, 5) i;
+INSERT INTO sales_crm.account (name, owner_id)
+SELECT 'Account ' || i, (SELECT member_id FROM sales_crm.member WHERE name = 'Member ' || (1 + i % 5))
+FROM generate_series(1, 50) i;
+INSERT INTO sales_crm.contact (account_id, name) SELECT account_id, 'Contact of ' || name FROM sales_crm.account;
+INSERT INTO sales_crm.opportunity (name, account_id, owner_id, amount, currency, expected_on, source_id, created_at)
+SELECT 'Opportunity ' || i, a.account_id, a.owner_id, i * 10.5, CASE WHEN i % 7 = 0 THEN 'USD' END,
+	date '2026-01-01' + i % 400, s.source_id, timestamptz '2025-01-01' + i * interval '1 minute'
+FROM generate_series(1, $count) i
+JOIN sales_crm.account a ON a.name = 'Account ' || (1 + i % 50)
+JOIN sales_crm.source s ON s.position = 1 + i % 6;
+UPDATE sales_crm.opportunity o SET phase_id = p.phase_id,
+	lost_reason_id = CASE WHEN p.outcome = 'lost' THEN (SELECT min(lost_reason_id) FROM sales_crm.lost_reason) END
+FROM sales_crm.phase p WHERE p.pipeline_id = o.pipeline_id AND p.position = 1 + o.opportunity_id % 7;
+UPDATE sales_crm.opportunity SET phase_id = (SELECT phase_id FROM sales_crm.phase WHERE name = 'Contact')
+WHERE opportunity_id % 35 = 6;
+INSERT INTO sales_crm.holiday VALUES ('2026-12-25', 'Christmas');
+SQL
+	return;
+}
+
+# fingerprint(NODE, DATABASE): one line per table with its checksum, per sequence, and per
+# trigger, constraint, index, view, policy, comment and right in the schemas sales_crm and extra.
+# Parentheses and column aliases that a dump adds are left out.
+sub fingerprint
+{
+	my ($node, $database) = @_;
+	my @tables = split /\n/, $node->safe_psql($database, <<'SQL');
+SELECT oid::regclass FROM pg_class
+WHERE relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ('sales_crm', 'extra')) AND relkind = 'r'
+ORDER BY relname
+SQL
+	my $data = join ' UNION ALL ',
+		map { "SELECT '$_', count(*) || ' rows ' || coalesce(md5(string_agg(t::text, E'\\n' ORDER BY t::text COLLATE \"C\")), '') FROM $_ t" } @tables;
+	return $node->safe_psql($database, <<"SQL");
+SET timezone = 'UTC';
+$data;
+WITH s AS (SELECT oid FROM pg_namespace WHERE nspname IN ('sales_crm', 'extra')),
+	c AS (SELECT * FROM pg_class WHERE relnamespace IN (SELECT oid FROM s))
+SELECT line FROM (
+	SELECT format('sequence %s.%s %s', schemaname, sequencename, last_value) FROM pg_sequences WHERE schemaname IN ('sales_crm', 'extra')
+	UNION ALL SELECT format('trigger %s %s', tgenabled, pg_get_triggerdef(t.oid)) FROM pg_trigger t JOIN c ON c.oid = tgrelid WHERE NOT tgisinternal
+	UNION ALL SELECT format('constraint %s %s %s', c.relname, conname, translate(pg_get_constraintdef(k.oid), '()', '')) FROM pg_constraint k JOIN c ON c.oid = conrelid
+	UNION ALL SELECT pg_get_indexdef(indexrelid) FROM pg_index i JOIN c ON c.oid = indrelid
+	UNION ALL SELECT format('view %s %s', relname, md5(regexp_replace(translate(pg_get_viewdef(oid), '()', ''), '(::[a-z]+) AS [a-z]+', '\\1', 'g'))) FROM c WHERE relkind = 'v'
+	UNION ALL SELECT format('policy %s %s %s', c.relname, polname, pg_get_expr(polqual, polrelid)) FROM pg_policy p JOIN c ON c.oid = polrelid
+	UNION ALL SELECT format('relation %s %s %s %s %s', relkind, relname, relrowsecurity, reloptions,
+		(SELECT array_agg(x::text ORDER BY x::text) FROM unnest(relacl) x)) FROM c
+	UNION ALL SELECT format('comment %s %s %s', c.relname, objsubid, description) FROM pg_description d JOIN c ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass
+	UNION ALL SELECT format('function %s %s', p.oid::regprocedure, (SELECT array_agg(x::text ORDER BY x::text) FROM unnest(proacl) x))
+		FROM pg_proc p WHERE pronamespace IN (SELECT oid FROM s)
+	UNION ALL SELECT format('schema %s %s', nspname, (SELECT array_agg(x::text ORDER BY x::text) FROM unnest(nspacl) x)) FROM pg_namespace WHERE oid IN (SELECT oid FROM s)
+	UNION ALL SELECT format('member %s', pg_describe_object(classid, objid, objsubid)) FROM pg_depend JOIN pg_extension e ON refobjid = e.oid
+		WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e' AND extname = 'sales_crm'
+) x (line) ORDER BY line COLLATE "C";
+SQL
+}
+
+# is_same(GOT, EXPECTED, NAME): fails with the lines that differ
+sub is_same
+{
+	my ($got, $expected, $name) = @_;
+	my %expected = map { $_ => 1 } split /\n/, $expected;
+	my %got = map { $_ => 1 } split /\n/, $got;
+	return if ok($got eq $expected, $name);
+	my @different = ((map { "missing: $_" } sort grep { !$got{$_} } keys %expected),
+		map { "instead: $_" } sort grep { !$expected{$_} } keys %got);
+	diag($_) for grep { defined } @different[0 .. 19];
+	return;
+}
+
+# error_of(NODE, DATABASE, SQL): what psql says of a statement that is to fail
+sub error_of
+{
+	my ($node, $database, $sql) = @_;
+	my ($status, $out, $err) = $node->psql($database, "\\set VERBOSITY verbose\n$sql");
+	return $status == 0 ? 'no error' : $err;
+}
+
+# healthy(NODE, DATABASE, NAME): the database verifies, and goes on working
+sub healthy
+{
+	my ($node, $database, $name) = @_;
+	is($node->safe_psql($database, 'SELECT count(*) FROM sales_crm.verify_opportunities()'), '0', "$name: verified");
+	is($node->safe_psql($database, <<'SQL'), "1|New|1\n1|Won|0", "$name: works");
+WITH a AS (INSERT INTO sales_crm.account (name) VALUES ('Later') RETURNING account_id)
+INSERT INTO sales_crm.opportunity (name, account_id) SELECT 'Later', account_id FROM a;
+SELECT count(*), min(phase), sum(open_tasks) FROM sales_crm.opportunity_overview WHERE name = 'Later';
+UPDATE sales_crm.opportunity SET phase_id = (SELECT phase_id FROM sales_crm.phase WHERE name = 'Won') WHERE name = 'Later';
+SELECT count(*), min(phase), sum(open_tasks) FROM sales_crm.opportunity_overview WHERE name = 'Later';
+DELETE FROM sales_crm.opportunity WHERE name = 'Later';
+SQL
+	return;
+}
+
+1;
