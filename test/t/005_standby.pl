@@ -1,0 +1,50 @@
+# Promise: a hot standby answers everything that reads: views and functions; it knows changes of
+# rules as they arrive; promoted, it goes on where the primary stopped.
+use strict;
+use warnings FATAL => 'all';
+
+use Crm qw(crm_node sample fingerprint is_same error_of healthy);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $primary = crm_node('primary');
+sample($primary, 'crm', 200);
+$primary->backup('base');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($primary, 'base', has_streaming => 1);
+$standby->start;
+$primary->wait_for_catchup($standby, 'replay', $primary->lsn('write'));
+
+is_same(fingerprint($standby, 'crm'), fingerprint($primary, 'crm'), 'the standby has all of it');
+foreach my $view (split /\n/, $primary->safe_psql('crm', "SELECT relname FROM pg_class WHERE relnamespace = 'sales_crm'::regnamespace AND relkind = 'v'"))
+{
+	my $sql = "SELECT md5(string_agg(v::text, '|' ORDER BY v::text)) FROM sales_crm.$view v";
+	is($standby->safe_psql('crm', $sql), $primary->safe_psql('crm', $sql), "view $view");
+}
+my @functions = (
+	'SELECT sales_crm.current_member()',
+	"SET sales_crm.member_id = '1'; SELECT sales_crm.current_member(), count(*) FROM sales_crm.my_open_tasks",
+	"SELECT sales_crm.add_working_days('2026-12-24', 1), sales_crm.local_date('2026-12-24 12:00+00')",
+	'SELECT * FROM sales_crm.verify_opportunities()',
+	"SELECT o.opportunity_id, p.phase_id, e.rule FROM sales_crm.opportunity o, sales_crm.phase p, sales_crm.explain_transition(o.opportunity_id, p.phase_id) e ORDER BY 1, 2, 3",
+);
+is($standby->safe_psql('crm', $_), $primary->safe_psql('crm', $_), $_) foreach @functions;
+like(error_of($standby, 'crm', "INSERT INTO sales_crm.account (name) VALUES ('x')"), qr/25006/, 'writing is refused');
+
+# A session of the standby's that knows the rules hears of a change
+my ($in, $out) = ("SELECT sales_crm.add_working_days('2026-07-20', 1);\n", '');
+my $session = IPC::Run::start([ 'psql', '-XAtq', '-d', $standby->connstr('crm') ], '<', \$in, '>&', \$out, IPC::Run::timer(60));
+pump $session until $out =~ /\n/;
+is($out, "2026-07-21\n", 'before the holiday');
+$primary->safe_psql('crm', "INSERT INTO sales_crm.holiday VALUES ('2026-07-21', 'National holiday')");
+$primary->wait_for_catchup($standby, 'replay', $primary->lsn('write'));
+($in, $out) = ("SELECT sales_crm.add_working_days('2026-07-20', 1);\n\\q\n", '');
+$session->finish;
+is($out, "2026-07-22\n", 'after it');
+
+$primary->stop('immediate');
+$standby->promote;
+healthy($standby, 'crm', 'the promoted standby');
+$standby->stop;
+done_testing();
