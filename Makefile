@@ -47,7 +47,7 @@ help:
 	@echo 'make install      put it where the server of PG_CONFIG finds it'
 	@echo 'make demo         a private server, a small company, the main job shown (STAY=1: leave it running)'
 	@echo 'make test         everything set up, every test run (SUITES="regress isolation pgtap tap", PG=17 or 18)'
-	@echo 'make bench        figures against hand-written SQL and a PL/pgSQL twin (ROUNDS=5)'
+	@echo 'make bench        figures against hand-written SQL and a PL/pgSQL twin (ROUNDS=5 FIGURES=opportunity)'
 	@echo 'make stress       long campaigns (SECONDS=20, SEED=…)'
 	@echo 'make valgrind     the SQL tests under valgrind'
 	@echo 'make lint         clang-format and cppcheck'
@@ -71,7 +71,7 @@ endif
 bench:
 	@test/lib/packages server
 	@test/lib/install
-	@test/bench/run $(ROUNDS)
+	@test/bench/run $(or $(ROUNDS),5) $(FIGURES)
 
 stress:
 	@test/lib/packages test
