@@ -1,7 +1,8 @@
 # To be sourced: a private cluster that vanishes when the script ends.
 #
 #   cluster_create       makes $work, a folder of its own with a copy of the tests in $work/tree
-#   cluster_start ARG…   initdb and start, as a user who is not root; sets PGHOST and PGUSER
+#   cluster_start ARG…   initdb and start, as a user who is not root; sets PGHOST and PGUSER; $POSTGRES
+#                        names another program to run as the server
 #   cluster_keep         lets it outlive the script
 #   as_tester CMD ARG…   runs a command as that user
 #
@@ -54,7 +55,8 @@ cluster_start() {
 		echo "max_prepared_transactions = 10"
 		for setting; do echo "$setting"; done
 	} | as_tester tee -a "$work/data/postgresql.conf" >/dev/null
-	as_tester pg_ctl -D "$work/data" -l "$work/server.log" -w start >/dev/null || {
+	as_tester pg_ctl -D "$work/data" -l "$work/server.log" ${POSTGRES:+-p "$POSTGRES"} -t 300 \
+		-w start >/dev/null || {
 		cat "$work/server.log" >&2
 		return 1
 	}
