@@ -2,13 +2,16 @@
  * batch.c
  *		Collects the rows that a statement's consequences write, and writes them set by set.
  *
+ * One row, the common case, goes to the statement as plain parameters; more go as arrays that the
+ * statement unnests.
+ *
  * Memory: arrays grow in the context that was current at batch_open(), up to one batch; values by
  * reference live in a context of their own that each flush empties. So a statement of any size
  * needs room for one batch only.
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -21,18 +24,19 @@
 
 static void batch_grow(Batch *batch);
 static void batch_flush(Batch *batch);
+static ScrmPlan *plan_for_rows(BatchPlan *plan, bool many);
+static char *text_for_rows(const BatchPlan *plan, bool many);
+static Datum column_array(const Batch *batch, int column);
 
 void
-batch_open(Batch *batch, ScrmPlan *plan, int ncolumns, const Oid *types)
+batch_open(Batch *batch, BatchPlan *plan)
 {
 	memset(batch, 0, sizeof(Batch));
 	batch->plan = plan;
-	batch->ncolumns = ncolumns;
-	memcpy(batch->types, types, sizeof(Oid) * ncolumns);
 	batch->caller = CurrentMemoryContext;
 }
 
-/* batch_set_constant sets an argument after the arrays, counted from 0 as the arrays are. */
+/* batch_set_constant sets an argument after the columns, counted from 0 as the columns are. */
 void
 batch_set_constant(Batch *batch, int argument, NullableDatum value)
 {
@@ -53,7 +57,7 @@ batch_add(Batch *batch, const NullableDatum *row)
 {
 	if (batch->nrows == batch->capacity)
 		batch_grow(batch);
-	for (int i = 0; i < batch->ncolumns; i++)
+	for (int i = 0; i < batch->plan->ncolumns; i++)
 	{
 		batch->values[i][batch->nrows] = row[i].value;
 		batch->nulls[i][batch->nrows] = row[i].isnull;
@@ -67,7 +71,7 @@ batch_close(Batch *batch)
 {
 	if (batch->nrows > 0)
 		batch_flush(batch);
-	for (int i = 0; i < batch->ncolumns && batch->capacity > 0; i++)
+	for (int i = 0; i < batch->plan->ncolumns && batch->capacity > 0; i++)
 	{
 		pfree(batch->values[i]);
 		pfree(batch->nulls[i]);
@@ -84,7 +88,7 @@ batch_grow(Batch *batch)
 	if (batch->capacity == 0)
 	{
 		batch->capacity = BATCH_FIRST_ROWS;
-		for (int i = 0; i < batch->ncolumns; i++)
+		for (int i = 0; i < batch->plan->ncolumns; i++)
 		{
 			batch->values[i] = palloc_array(Datum, batch->capacity);
 			batch->nulls[i] = palloc_array(bool, batch->capacity);
@@ -93,7 +97,7 @@ batch_grow(Batch *batch)
 	else
 	{
 		batch->capacity *= 2;
-		for (int i = 0; i < batch->ncolumns; i++)
+		for (int i = 0; i < batch->plan->ncolumns; i++)
 		{
 			batch->values[i] = repalloc(batch->values[i], sizeof(Datum) * batch->capacity);
 			batch->nulls[i] = repalloc(batch->nulls[i], sizeof(bool) * batch->capacity);
@@ -105,34 +109,81 @@ batch_grow(Batch *batch)
 static void
 batch_flush(Batch *batch)
 {
+	bool many = batch->nrows > 1;
+	ScrmPlan *plan = plan_for_rows(batch->plan, many);
 	Datum values[SCRM_PLAN_MAX_ARGS];
 	char nulls[SCRM_PLAN_MAX_ARGS];
-	int lower = 1;
 
 	plan_begin();
-	for (int i = 0; i < batch->plan->nargs; i++)
+	for (int i = 0; i < plan->nargs; i++)
 	{
-		if (i < batch->ncolumns)
-		{
-			int16 typlen;
-			bool typbyval;
-			char typalign;
+		NullableDatum value = batch->constants[i];
 
-			get_typlenbyvalalign(batch->types[i], &typlen, &typbyval, &typalign);
-			values[i] = PointerGetDatum(construct_md_array(batch->values[i], batch->nulls[i], 1,
-														   &batch->nrows, &lower, batch->types[i],
-														   typlen, typbyval, typalign));
-			nulls[i] = ' ';
-		}
-		else
-		{
-			values[i] = batch->constants[i].value;
-			nulls[i] = batch->constants[i].isnull ? 'n' : ' ';
-		}
+		if (i < batch->plan->ncolumns)
+			value =
+				many ? batch_value(column_array(batch, i))
+					 : (NullableDatum){.value = batch->values[i][0], .isnull = batch->nulls[i][0]};
+		values[i] = value.value;
+		nulls[i] = value.isnull ? 'n' : ' ';
 	}
-	(void) plan_run(batch->plan, PLAN_WRITE, values, nulls);
+	(void) plan_run(plan, PLAN_WRITE, values, nulls);
 	plan_end();
 	batch->nrows = 0;
 	if (batch->context != NULL)
 		MemoryContextReset(batch->context);
+}
+
+/* plan_for_rows returns the statement for one row or for many. */
+static ScrmPlan *
+plan_for_rows(BatchPlan *plan, bool many)
+{
+	ScrmPlan *found = many ? &plan->many : &plan->one;
+
+	if (found->sql == NULL)
+	{
+		found->nargs = plan->nargs;
+		for (int i = 0; i < plan->nargs; i++)
+			found->argtypes[i] =
+				many && i < plan->ncolumns ? get_array_type(plan->types[i]) : plan->types[i];
+		found->sql = MemoryContextStrdup(TopMemoryContext, text_for_rows(plan, many));
+	}
+	return found;
+}
+
+/* text_for_rows replaces each @rows of the text. */
+static char *
+text_for_rows(const BatchPlan *plan, bool many)
+{
+	static const char place[] = "@rows";
+	StringInfoData text;
+	const char *rest = plan->sql;
+	const char *found;
+
+	initStringInfo(&text);
+	while ((found = strstr(rest, place)) != NULL)
+	{
+		appendBinaryStringInfo(&text, rest, found - rest);
+		appendStringInfoString(&text, many ? "unnest(" : "(SELECT ");
+		for (int i = 0; i < plan->ncolumns; i++)
+			appendStringInfo(&text, i == 0 ? "$%d" : ", $%d", i + 1);
+		appendStringInfoChar(&text, ')');
+		rest = found + strlen(place);
+	}
+	appendStringInfoString(&text, rest);
+	return text.data;
+}
+
+static Datum
+column_array(const Batch *batch, int column)
+{
+	Oid type = batch->plan->types[column];
+	int nrows = batch->nrows;
+	int lower = 1;
+	int16 typlen;
+	bool typbyval;
+	char typalign;
+
+	get_typlenbyvalalign(type, &typlen, &typbyval, &typalign);
+	return PointerGetDatum(construct_md_array(batch->values[column], batch->nulls[column], 1,
+											  &nrows, &lower, type, typlen, typbyval, typalign));
 }

@@ -2,8 +2,10 @@
  * batch.h
  *		Rows that a statement's consequences write, collected and written set by set.
  *
- * The plan takes one array per column, which it unnests, and after them the same values for all
- * rows. A module declares the batch on its stack, adds rows and flushes it at the end.
+ * A module declares a static BatchPlan with what is to be done with the rows, a batch on its stack,
+ * adds rows and closes it at the end. In the text, @rows stands for the rows, an item of FROM that
+ * wants an alias with names for the columns; parameters after those of the columns have the same
+ * values for all rows.
  */
 #ifndef SCRM_BATCH_H
 #define SCRM_BATCH_H
@@ -12,12 +14,20 @@
 
 #include "plan.h"
 
+typedef struct BatchPlan
+{
+	const char *sql;
+	int ncolumns;
+	int nargs;					   /* columns and what follows them */
+	Oid types[SCRM_PLAN_MAX_ARGS]; /* of all of these */
+	ScrmPlan one;				   /* both filled in by batch_close() */
+	ScrmPlan many;
+} BatchPlan;
+
 typedef struct Batch
 {
-	ScrmPlan *plan;
-	int ncolumns;								 /* arguments that are arrays, from the first on */
-	Oid types[SCRM_PLAN_MAX_ARGS];				 /* of the elements */
-	NullableDatum constants[SCRM_PLAN_MAX_ARGS]; /* of the arguments after the arrays */
+	BatchPlan *plan;
+	NullableDatum constants[SCRM_PLAN_MAX_ARGS]; /* of the arguments after the columns */
 	MemoryContext caller;						 /* of the arrays below */
 	MemoryContext context; /* of values by reference, emptied with each flush */
 	int nrows;
@@ -27,7 +37,7 @@ typedef struct Batch
 } Batch;
 
 /* A batch that has no rows yet and costs nothing until it gets one */
-extern void batch_open(Batch *batch, ScrmPlan *plan, int ncolumns, const Oid *types);
+extern void batch_open(Batch *batch, BatchPlan *plan);
 extern void batch_set_constant(Batch *batch, int argument, NullableDatum value);
 
 /* Where values by reference are to be allocated before they are added */

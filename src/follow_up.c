@@ -28,37 +28,38 @@ PG_FUNCTION_INFO_V1(scrm_add_working_days);
 
 #define MAX_DAYS 3650
 
-static ScrmPlan task_plan = {
+static BatchPlan task_plan = {
 	.sql =
 		"INSERT INTO sales_crm.task"
 		" (opportunity_id, assignee_id, follow_up_rule_id, subject, due_on, origin, created_by)"
 		" SELECT n.opportunity_id, n.assignee_id, n.rule_id, n.subject, n.due_on, 'follow_up', $6"
-		" FROM unnest($1, $2, $3, $4, $5) AS n (opportunity_id, assignee_id, rule_id, subject, due_on)",
+		" FROM @rows AS n (opportunity_id, assignee_id, rule_id, subject, due_on)",
+	.ncolumns = 5,
 	.nargs = 6,
-	.argtypes = {INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, DATEARRAYOID, INT8OID},
+	.types = {INT8OID, INT8OID, INT8OID, TEXTOID, DATEOID, INT8OID},
 };
 
-static const Oid task_types[] = {INT8OID, INT8OID, INT8OID, TEXTOID, DATEOID};
-
-static ScrmPlan close_plan = {
-	.sql = "UPDATE sales_crm.task SET done_at = now()"
-		   " WHERE opportunity_id = ANY ($1) AND origin = 'follow_up' AND done_at IS NULL",
+static BatchPlan close_plan = {
+	.sql = "UPDATE sales_crm.task t SET done_at = now() FROM @rows AS n (opportunity_id)"
+		   " WHERE t.opportunity_id = n.opportunity_id AND t.origin = 'follow_up'"
+		   "  AND t.done_at IS NULL",
+	.ncolumns = 1,
 	.nargs = 1,
-	.argtypes = {INT8ARRAYOID},
+	.types = {INT8OID},
 };
 
 /* Closes the tasks of opportunities that have been completed meanwhile */
-static ScrmPlan settle_plan = {
-	.sql = "UPDATE sales_crm.task t SET done_at = now() FROM sales_crm.opportunity o"
-		   " WHERE t.opportunity_id = ANY ($1) AND t.origin = 'follow_up' AND t.done_at IS NULL"
-		   "  AND o.opportunity_id = t.opportunity_id AND o.closed_at IS NOT NULL"
+static BatchPlan settle_plan = {
+	.sql = "UPDATE sales_crm.task t SET done_at = now()"
+		   " FROM @rows AS n (opportunity_id) JOIN sales_crm.opportunity o USING (opportunity_id)"
+		   " WHERE t.opportunity_id = n.opportunity_id AND t.origin = 'follow_up'"
+		   "  AND t.done_at IS NULL AND o.closed_at IS NOT NULL"
 		   "  AND NOT EXISTS (SELECT FROM sales_crm.follow_up_rule r"
 		   "   WHERE r.follow_up_rule_id = t.follow_up_rule_id AND r.phase_id = o.phase_id)",
+	.ncolumns = 1,
 	.nargs = 1,
-	.argtypes = {INT8ARRAYOID},
+	.types = {INT8OID},
 };
-
-static const Oid close_types[] = {INT8OID};
 
 /* The rules, with what they mean for this statement */
 typedef struct FollowUp
@@ -88,8 +89,8 @@ scrm_opportunity_follow_up(PG_FUNCTION_ARGS)
 	Batch settled;
 
 	follow_up_open(&follow_up, member_current().member_id);
-	batch_open(&closed, &close_plan, lengthof(close_types), close_types);
-	batch_open(&settled, &settle_plan, lengthof(close_types), close_types);
+	batch_open(&closed, &close_plan);
+	batch_open(&settled, &settle_plan);
 
 	trigger_open_rows(&rows, trigger);
 	while (trigger_next_row(&rows))
@@ -165,7 +166,7 @@ follow_up_open(FollowUp *follow_up, int64 member_id)
 		follow_up->subjects[i] = CStringGetTextDatum(rule->subject);
 		follow_up->due_on[i] = DateADTGetDatum(due_on);
 	}
-	batch_open(&follow_up->tasks, &task_plan, lengthof(task_types), task_types);
+	batch_open(&follow_up->tasks, &task_plan);
 	batch_set_constant(&follow_up->tasks, 5, batch_key(member_id));
 }
 

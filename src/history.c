@@ -24,52 +24,51 @@
 
 PG_FUNCTION_INFO_V1(scrm_opportunity_history);
 
-static ScrmPlan enter_plan = {
+static BatchPlan enter_plan = {
 	.sql = "INSERT INTO sales_crm.phase_stay (opportunity_id, phase_id, entered_at, by)"
 		   " SELECT n.opportunity_id, n.phase_id, n.entered_at, $4"
-		   " FROM unnest($1, $2, $3) AS n (opportunity_id, phase_id, entered_at)",
+		   " FROM @rows AS n (opportunity_id, phase_id, entered_at)",
+	.ncolumns = 3,
 	.nargs = 4,
-	.argtypes = {INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, INT8OID},
+	.types = {INT8OID, INT8OID, TIMESTAMPTZOID, INT8OID},
 };
 
-static ScrmPlan move_plan = {
-	.sql =
-		"WITH n AS (SELECT * FROM unnest($1, $2, $3) AS n (opportunity_id, phase_id, entered_at)),"
-		" o AS (UPDATE sales_crm.phase_stay s SET left_at = n.entered_at FROM n"
-		"  WHERE s.opportunity_id = n.opportunity_id AND s.left_at IS NULL)"
-		" INSERT INTO sales_crm.phase_stay (opportunity_id, phase_id, entered_at, by)"
-		" SELECT n.opportunity_id, n.phase_id, n.entered_at, $4 FROM n",
+static BatchPlan move_plan = {
+	.sql = "WITH o AS (UPDATE sales_crm.phase_stay s SET left_at = n.entered_at"
+		   "  FROM @rows AS n (opportunity_id, phase_id, entered_at)"
+		   "  WHERE s.opportunity_id = n.opportunity_id AND s.left_at IS NULL)"
+		   " INSERT INTO sales_crm.phase_stay (opportunity_id, phase_id, entered_at, by)"
+		   " SELECT n.opportunity_id, n.phase_id, n.entered_at, $4"
+		   " FROM @rows AS n (opportunity_id, phase_id, entered_at)",
+	.ncolumns = 3,
 	.nargs = 4,
-	.argtypes = {INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, INT8OID},
+	.types = {INT8OID, INT8OID, TIMESTAMPTZOID, INT8OID},
 };
 
 /* Puts the stays of opportunities in their order, the present one last */
-static ScrmPlan settle_plan = {
-	.sql = "UPDATE sales_crm.phase_stay s SET left_at = x.next_entered_at FROM ("
-		   "  SELECT y.phase_stay_id, lead(y.entered_at) OVER (PARTITION BY y.opportunity_id"
-		   "   ORDER BY y.entered_at, (y.phase_id, y.entered_at) = (o.phase_id, o.phase_since),"
-		   "   y.phase_stay_id) AS next_entered_at"
-		   "  FROM sales_crm.phase_stay y JOIN sales_crm.opportunity o USING (opportunity_id)"
-		   "  WHERE y.opportunity_id = ANY ($1)) x"
-		   " WHERE s.phase_stay_id = x.phase_stay_id"
-		   "  AND s.left_at IS DISTINCT FROM x.next_entered_at",
+static BatchPlan settle_plan = {
+	.sql =
+		"UPDATE sales_crm.phase_stay s SET left_at = x.next_entered_at FROM ("
+		"  SELECT y.phase_stay_id, lead(y.entered_at) OVER (PARTITION BY y.opportunity_id"
+		"   ORDER BY y.entered_at, (y.phase_id, y.entered_at) = (o.phase_id, o.phase_since),"
+		"   y.phase_stay_id) AS next_entered_at"
+		"  FROM sales_crm.phase_stay y JOIN sales_crm.opportunity o USING (opportunity_id)"
+		"  WHERE y.opportunity_id IN (SELECT n.opportunity_id FROM @rows AS n (opportunity_id))) x"
+		" WHERE s.phase_stay_id = x.phase_stay_id"
+		"  AND s.left_at IS DISTINCT FROM x.next_entered_at",
+	.ncolumns = 1,
 	.nargs = 1,
-	.argtypes = {INT8ARRAYOID},
+	.types = {INT8OID},
 };
 
-static const Oid settle_types[] = {INT8OID};
-
-static const Oid stay_types[] = {INT8OID, INT8OID, TIMESTAMPTZOID};
-
-static ScrmPlan change_plan = {
+static BatchPlan change_plan = {
 	.sql = "INSERT INTO sales_crm.opportunity_change (opportunity_id, field, old, new, rule, by)"
 		   " SELECT n.opportunity_id, n.field, n.old, n.new, n.rule, $6"
-		   " FROM unnest($1, $2, $3, $4, $5) AS n (opportunity_id, field, old, new, rule)",
+		   " FROM @rows AS n (opportunity_id, field, old, new, rule)",
+	.ncolumns = 5,
 	.nargs = 6,
-	.argtypes = {INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT8OID},
+	.types = {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT8OID},
 };
-
-static const Oid change_types[] = {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID};
 
 static void add_stay(Batch *stays, const OpportunityRow *row);
 static void
@@ -89,11 +88,10 @@ scrm_opportunity_history(PG_FUNCTION_ARGS)
 	Batch settled;
 	Batch changes;
 
-	batch_open(&stays, inserting || late ? &enter_plan : &move_plan, lengthof(stay_types),
-			   stay_types);
+	batch_open(&stays, inserting || late ? &enter_plan : &move_plan);
 	batch_set_constant(&stays, 3, batch_key(member.member_id));
-	batch_open(&settled, &settle_plan, lengthof(settle_types), settle_types);
-	batch_open(&changes, &change_plan, lengthof(change_types), change_types);
+	batch_open(&settled, &settle_plan);
+	batch_open(&changes, &change_plan);
 	batch_set_constant(&changes, 5, batch_key(member.member_id));
 
 	trigger_open_rows(&rows, trigger);

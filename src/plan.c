@@ -18,6 +18,7 @@
 #include "catalog/pg_class.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
@@ -120,10 +121,15 @@ relation_owner(Oid relid)
 	return owner;
 }
 
+/*
+ * plan_prepare keeps a plan that does not depend on the parameters: the statements look rows up by
+ * key, and planning anew for each array would cost more than running.
+ */
 static void
 plan_prepare(ScrmPlan *plan)
 {
-	SPIPlanPtr prepared = SPI_prepare(plan->sql, plan->nargs, plan->argtypes);
+	SPIPlanPtr prepared =
+		SPI_prepare_cursor(plan->sql, plan->nargs, plan->argtypes, CURSOR_OPT_GENERIC_PLAN);
 
 	if (prepared == NULL)
 		elog(ERROR, "%s: %s", SPI_result_code_string(SPI_result), plan->sql);
