@@ -142,6 +142,8 @@ plan_for_rows(BatchPlan *plan, bool many)
 	if (found->sql == NULL)
 	{
 		found->nargs = plan->nargs;
+		found->by_key = !many;
+		found->by_set = many;
 		for (int i = 0; i < plan->nargs; i++)
 			found->argtypes[i] =
 				many && i < plan->ncolumns ? get_array_type(plan->types[i]) : plan->types[i];

@@ -21,6 +21,7 @@
 #include "nodes/parsenodes.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/plancache.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
@@ -30,6 +31,7 @@
 
 static Oid relation_owner(Oid relid);
 static void plan_prepare(ScrmPlan *plan);
+static bool is_planned(const ScrmPlan *plan);
 
 void
 plan_begin(void)
@@ -66,16 +68,18 @@ plan_run(ScrmPlan *plan, PlanMode mode, Datum *values, const char *nulls)
 	if (strcmp(namespace_search_path, SAFE_SEARCH_PATH) != 0)
 		(void) set_config_option("search_path", SAFE_SEARCH_PATH, PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
-
 	if (plan->kept == NULL)
 		plan_prepare(plan);
-	if (mode == PLAN_READ_LATEST)
+	if (plan->by_key && !is_planned(plan))
+		(void) set_config_option("enable_seqscan", "off", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	if (mode == PLAN_READ_LATEST || mode == PLAN_WRITE_LATEST)
 		result =
 			SPI_execute_snapshot(plan->kept, values, nulls,
 								 IsInParallelMode() ? GetActiveSnapshot() : GetLatestSnapshot(),
-								 InvalidSnapshot, true, false, 0);
+								 InvalidSnapshot, mode == PLAN_READ_LATEST, false, 0);
 	else
-		result = SPI_execute_plan(plan->kept, values, nulls, mode != PLAN_WRITE, 0);
+		result = SPI_execute_plan(plan->kept, values, nulls, mode == PLAN_READ_AS_CALLER, 0);
 	if (result < 0)
 		elog(ERROR, "%s: %s", SPI_result_code_string(result), plan->sql);
 
@@ -122,18 +126,29 @@ relation_owner(Oid relid)
 }
 
 /*
- * plan_prepare keeps a plan that does not depend on the parameters: the statements look rows up by
- * key, and planning anew for each array would cost more than running.
+ * plan_prepare keeps a plan that does not depend on the parameters, or a statement that is planned
+ * each time. The former lives on while tables grow, so that one by key must not read whole tables
+ * even if they are nearly empty; the latter knows how many rows it gets.
  */
 static void
 plan_prepare(ScrmPlan *plan)
 {
 	SPIPlanPtr prepared =
-		SPI_prepare_cursor(plan->sql, plan->nargs, plan->argtypes, CURSOR_OPT_GENERIC_PLAN);
+		SPI_prepare_cursor(plan->sql, plan->nargs, plan->argtypes,
+						   plan->by_set ? CURSOR_OPT_CUSTOM_PLAN : CURSOR_OPT_GENERIC_PLAN);
 
 	if (prepared == NULL)
 		elog(ERROR, "%s: %s", SPI_result_code_string(SPI_result), plan->sql);
 	if (SPI_keepplan(prepared) != 0)
 		elog(ERROR, "SPI_keepplan failed: %s", plan->sql);
 	plan->kept = prepared;
+}
+
+/* is_planned says whether the statement will run without being planned first. */
+static bool
+is_planned(const ScrmPlan *plan)
+{
+	const CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan->kept));
+
+	return source->is_valid && source->gplan != NULL && source->gplan->is_valid;
 }

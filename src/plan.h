@@ -13,11 +13,12 @@
 
 #include "executor/spi.h"
 
-#define SCRM_PLAN_MAX_ARGS 8
+#define SCRM_PLAN_MAX_ARGS 12
 
 typedef enum PlanMode
 {
 	PLAN_WRITE,			 /* as the tables' owner, seeing what the statement has done */
+	PLAN_WRITE_LATEST,	 /* as the tables' owner, seeing what is committed now, and writing */
 	PLAN_READ_LATEST,	 /* as the tables' owner, seeing what is committed now */
 	PLAN_READ_AS_CALLER, /* as the caller, seeing what the calling query sees */
 } PlanMode;
@@ -27,6 +28,8 @@ typedef struct ScrmPlan
 	const char *sql;
 	int nargs;
 	Oid argtypes[SCRM_PLAN_MAX_ARGS];
+	bool by_key;	 /* finds rows by keys, whatever the size of tables when it is planned */
+	bool by_set;	 /* is planned anew for each set of rows that it gets */
 	SPIPlanPtr kept; /* filled in by plan_run() */
 } ScrmPlan;
 
