@@ -73,14 +73,17 @@ trigger_open_rows(TriggerRows *rows, const TriggerData *trigger)
 	memset(rows, 0, sizeof(TriggerRows));
 	rows->old_table = trigger->tg_oldtable;
 	rows->new_table = trigger->tg_newtable;
-	if (rows->new_table == NULL ||
-		(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) && rows->old_table == NULL))
+	if ((rows->new_table == NULL && !TRIGGER_FIRED_BY_DELETE(trigger->tg_event)) ||
+		(rows->old_table == NULL && !TRIGGER_FIRED_BY_INSERT(trigger->tg_event)))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("trigger \"%s\" lacks a transition table", trigger->tg_trigger->tgname),
 				 errhint("Drop it and run CALL sales_crm.setup().")));
-	rows->new_pointer = trigger_read_pointer(rows->new_table);
-	rows->new_row = MakeSingleTupleTableSlot(tupdesc, &TTSOpsMinimalTuple);
+	if (rows->new_table != NULL)
+	{
+		rows->new_pointer = trigger_read_pointer(rows->new_table);
+		rows->new_row = MakeSingleTupleTableSlot(tupdesc, &TTSOpsMinimalTuple);
+	}
 	if (rows->old_table != NULL)
 	{
 		rows->old_pointer = trigger_read_pointer(rows->old_table);
@@ -91,17 +94,21 @@ trigger_open_rows(TriggerRows *rows, const TriggerData *trigger)
 bool
 trigger_next_row(TriggerRows *rows)
 {
-	if (!trigger_read(rows->new_table, rows->new_pointer, rows->new_row))
-		return false;
-	if (rows->old_table != NULL && !trigger_read(rows->old_table, rows->old_pointer, rows->old_row))
+	bool old_found =
+		rows->old_table != NULL && trigger_read(rows->old_table, rows->old_pointer, rows->old_row);
+	bool new_found =
+		rows->new_table != NULL && trigger_read(rows->new_table, rows->new_pointer, rows->new_row);
+
+	if (old_found != new_found && rows->old_table != NULL && rows->new_table != NULL)
 		elog(ERROR, "transition tables differ in length");
-	return true;
+	return old_found || new_found;
 }
 
 void
 trigger_close_rows(TriggerRows *rows)
 {
-	ExecDropSingleTupleTableSlot(rows->new_row);
+	if (rows->new_row != NULL)
+		ExecDropSingleTupleTableSlot(rows->new_row);
 	if (rows->old_row != NULL)
 		ExecDropSingleTupleTableSlot(rows->old_row);
 }

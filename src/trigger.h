@@ -13,7 +13,7 @@
 
 /*
  * The rows of one statement, from the transition tables. After trigger_next_row() old_row and
- * new_row hold the two versions of a row; old_row is NULL for INSERT.
+ * new_row hold the two versions of a row; old_row is NULL for INSERT, new_row for DELETE.
  */
 typedef struct TriggerRows
 {

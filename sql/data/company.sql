@@ -42,4 +42,4 @@
 		CREATE TRIGGER company_10_truncate BEFORE TRUNCATE ON sales_crm.company
 			FOR EACH STATEMENT EXECUTE FUNCTION sales_crm.company_guard();
 	END IF;
-	PERFORM sales_crm.setup_configuration_triggers('company');
+	PERFORM sales_crm.setup_configuration_triggers('company', 'UPDATE OF time_zone');

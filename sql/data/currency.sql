@@ -6,7 +6,7 @@
 			CONSTRAINT currency_pkey PRIMARY KEY (code),
 			CONSTRAINT currency_code_form CHECK (code ~ '^[A-Z]{3}$'),
 			CONSTRAINT currency_name_length CHECK (char_length(name) BETWEEN 1 AND 200 AND name ~ '\S'),
-			CONSTRAINT currency_minor_units_range CHECK (minor_units BETWEEN 0 AND 6)
+			CONSTRAINT currency_minor_units_range CHECK (minor_units BETWEEN 0 AND 4)
 		);
 		COMMENT ON TABLE sales_crm.currency IS 'Currencies of ISO 4217';
 		COMMENT ON COLUMN sales_crm.currency.code IS 'Alphabetic code of ISO 4217';

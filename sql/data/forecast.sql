@@ -1,28 +1,33 @@
 	IF sales_crm.setup_lacks('forecast') THEN
+		-- Joins to names are outer ones, so that a query which does not ask for them does not pay for them
 		CREATE VIEW sales_crm.forecast WITH (security_invoker = true) AS
-		SELECT f.pipeline_id, l.name AS pipeline, f.phase_id, p.name AS phase, p.outcome,
+		SELECT p.pipeline_id, l.name AS pipeline, f.phase_id, p.name AS phase, p.outcome, p.forecast_category,
 			f.owner_id, m.name AS owner, f.source_id, s.name AS source, f.month, f.currency,
-			f.opportunities, f.amount::numeric(26,4) AS amount,
-			f.weighted_amount::numeric(26,4) AS weighted_amount
+			f.opportunities,
+			(f.amount + f.override_amount)::numeric(26,4) AS amount,
+			(f.amount * p.probability * 0.01 + f.override_weighted)::numeric(28,8) AS weighted_amount
 		FROM (
-			SELECT o.pipeline_id, o.phase_id, o.owner_id, o.source_id,
-				CASE WHEN o.closed_at IS NULL THEN date_trunc('month', o.expected_on::timestamp)
-					ELSE date_trunc('month', sales_crm.local_date(o.closed_at)::timestamp) END::date AS month,
-				o.currency,
-				count(*) AS opportunities,
-				sum(coalesce(o.amount, 0)) AS amount,
-				sum(coalesce(o.amount, 0) * sales_crm.effective_probability(q.outcome, q.probability, o.probability_override) / 100) AS weighted_amount
-			FROM sales_crm.opportunity o
-			JOIN sales_crm.phase q USING (pipeline_id, phase_id)
-			GROUP BY 1, 2, 3, 4, 5, 6) f
-		JOIN sales_crm.pipeline l USING (pipeline_id)
-		JOIN sales_crm.phase p USING (pipeline_id, phase_id)
+			SELECT e.phase_id, e.owner_id, e.source_id, e.month, e.currency,
+				sum(e.opportunities) AS opportunities, sum(e.amount) AS amount,
+				sum(e.override_amount) AS override_amount, sum(e.override_weighted) AS override_weighted
+			FROM (
+				SELECT c.phase_id, c.owner_id, c.source_id, c.month, c.currency,
+					c.opportunities, c.amount, c.override_amount, c.override_weighted
+				FROM sales_crm.forecast_cell c
+				UNION ALL
+				SELECT g.phase_id, g.owner_id, g.source_id, g.month, g.currency,
+					g.opportunities, g.amount, g.override_amount, g.override_weighted
+				FROM sales_crm.forecast_ledger g) e
+			GROUP BY e.phase_id, e.owner_id, e.source_id, e.month, e.currency
+			HAVING sum(e.opportunities) <> 0) f
+		JOIN sales_crm.phase p USING (phase_id)
+		LEFT JOIN sales_crm.pipeline l USING (pipeline_id)
 		LEFT JOIN sales_crm.member m ON m.member_id = f.owner_id
 		LEFT JOIN sales_crm.source s USING (source_id);
 		COMMENT ON VIEW sales_crm.forecast IS
-			'Plain and weighted amounts per pipeline, phase, owner, source, month and currency; never sums currencies';
+			'Plain and weighted amounts per pipeline, phase, owner, source, month and currency, exact to the last commit; never sums currencies. Reading costs the number of cells, not of opportunities';
 		COMMENT ON COLUMN sales_crm.forecast.month IS
 			'First day of the month: of expected_on while open (NULL = undated), of closed_at in the company''s time zone when closed';
 		COMMENT ON COLUMN sales_crm.forecast.weighted_amount IS
-			'Sum of amount × probability / 100; the probability is the opportunity''s own, else the phase''s, and the outcome''s when closed';
+			'Sum of amount × probability / 100, not rounded; the probability is the opportunity''s own, else the phase''s, and the outcome''s when closed';
 	END IF;

@@ -35,8 +35,8 @@ SELECT currency FROM test.state WHERE name = 'yen';
 SELECT sales_crm.local_date('2024-12-31 12:00+00'), sales_crm.local_date('infinity'), sales_crm.local_date('-infinity');
 UPDATE sales_crm.currency SET minor_units = 4 WHERE code = 'JPY';
 UPDATE sales_crm.opportunity SET amount = 1.2345 WHERE name = 'yen';
-INSERT INTO sales_crm.currency (code, name, minor_units) VALUES ('XTS', 'test', 6);
-UPDATE sales_crm.opportunity SET amount = 1.234567, currency = 'XTS' WHERE name = 'yen';
+INSERT INTO sales_crm.currency (code, name, minor_units) VALUES ('XTS', 'test', 3);
+UPDATE sales_crm.opportunity SET amount = 1.234, currency = 'XTS' WHERE name = 'yen';
 SELECT amount, currency FROM test.state WHERE name = 'yen';
 
 ROLLBACK;

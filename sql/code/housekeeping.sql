@@ -1,0 +1,16 @@
+CREATE FUNCTION sales_crm.housekeeping(OUT job text, OUT done bigint)
+RETURNS SETOF record LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	-- Who comes second has nothing to do
+	IF NOT pg_try_advisory_xact_lock('sales_crm'::regnamespace::oid::integer, 2) THEN
+		RETURN;
+	END IF;
+	job := 'compact_forecast';
+	done := sales_crm.compact_forecast(100000);
+	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.housekeeping() IS
+	'What is to be done now and then, each minute say: folds the forecast''s ledger. One row per job with how much it did; no row while another session is at it';
