@@ -74,10 +74,10 @@ plan_run(ScrmPlan *plan, PlanMode mode, Datum *values, const char *nulls)
 		(void) set_config_option("enable_seqscan", "off", PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
 	if (mode == PLAN_READ_LATEST || mode == PLAN_WRITE_LATEST)
-		result =
-			SPI_execute_snapshot(plan->kept, values, nulls,
-								 IsInParallelMode() ? GetActiveSnapshot() : GetLatestSnapshot(),
-								 InvalidSnapshot, mode == PLAN_READ_LATEST, false, 0);
+		result = SPI_execute_snapshot(
+			plan->kept, values, nulls,
+			IsInParallelMode() ? GetActiveSnapshot() : GetLatestSnapshot(), InvalidSnapshot,
+			mode == PLAN_READ_LATEST, mode == PLAN_WRITE_LATEST, 0);
 	else
 		result = SPI_execute_plan(plan->kept, values, nulls, mode == PLAN_READ_AS_CALLER, 0);
 	if (result < 0)
