@@ -20,6 +20,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
+#include "common/hashfn.h"
 #include "common/pg_prng.h"
 #include "fmgr.h"
 #include "storage/bufmgr.h"
@@ -37,6 +38,7 @@
 #include "ledger.h"
 #include "trigger.h"
 
+PG_FUNCTION_INFO_V1(scrm_forecast_cell_key);
 PG_FUNCTION_INFO_V1(scrm_compact_forecast);
 PG_FUNCTION_INFO_V1(scrm_rebuild_forecast);
 PG_FUNCTION_INFO_V1(scrm_phase_ledger);
@@ -76,12 +78,12 @@ static const char *const cause_names[] = {
 
 static BatchPlan append_plan = {
 	.sql = "INSERT INTO sales_crm.forecast_ledger (cause, phase_id, owner_id, source_id, month,"
-		   "  currency, opportunities, amount, override_amount, override_weighted)"
+		   "  currency, opportunities, amount, phase_base, override_weighted)"
 		   " SELECT n.cause, n.phase_id, n.owner_id, n.source_id, n.month, n.currency,"
-		   "  n.opportunities, coalesce(n.amount, 0), coalesce(n.override_amount, 0),"
+		   "  n.opportunities, coalesce(n.amount, 0), coalesce(n.phase_base, 0),"
 		   "  coalesce(n.override_weighted, 0)"
 		   " FROM @rows AS n (cause, phase_id, owner_id, source_id, month, currency,"
-		   "  opportunities, amount, override_amount, override_weighted)",
+		   "  opportunities, amount, phase_base, override_weighted)",
 	.ncolumns = 10,
 	.nargs = 10,
 	.types = {TEXTOID, INT8OID, INT8OID, INT8OID, DATEOID, TEXTOID, INT4OID, NUMERICOID, NUMERICOID,
@@ -91,27 +93,27 @@ static BatchPlan append_plan = {
 /* All cells of the moment, counted out */
 static ScrmPlan truncate_plan = {
 	.sql = "INSERT INTO sales_crm.forecast_ledger (cause, phase_id, owner_id, source_id, month,"
-		   "  currency, opportunities, amount, override_amount, override_weighted)"
+		   "  currency, opportunities, amount, phase_base, override_weighted)"
 		   " SELECT 'deleted', e.phase_id, e.owner_id, e.source_id, e.month, e.currency,"
-		   "  -sum(e.opportunities), -sum(e.amount), -sum(e.override_amount),"
+		   "  -sum(e.opportunities), -sum(e.amount), -sum(e.phase_base),"
 		   "  -sum(e.override_weighted)"
 		   " FROM (SELECT c.phase_id, c.owner_id, c.source_id, c.month, c.currency,"
-		   "   c.opportunities, c.amount, c.override_amount, c.override_weighted"
+		   "   c.opportunities, c.amount, c.phase_base, c.override_weighted"
 		   "  FROM sales_crm.forecast_cell c"
 		   "  UNION ALL SELECT l.phase_id, l.owner_id, l.source_id, l.month, l.currency,"
-		   "   l.opportunities, l.amount, l.override_amount, l.override_weighted"
+		   "   l.opportunities, l.amount, l.phase_base, l.override_weighted"
 		   "  FROM sales_crm.forecast_ledger l) e"
 		   " GROUP BY 2, 3, 4, 5, 6"
-		   " HAVING (sum(e.opportunities), sum(e.amount), sum(e.override_amount),"
+		   " HAVING (sum(e.opportunities), sum(e.amount), sum(e.phase_base),"
 		   "  sum(e.override_weighted)) <> (0, 0, 0, 0)",
 };
 
 /* What the ledger lacks */
 static ScrmPlan correct_plan = {
 	.sql = "INSERT INTO sales_crm.forecast_ledger (cause, phase_id, owner_id, source_id, month,"
-		   "  currency, opportunities, amount, override_amount, override_weighted)"
+		   "  currency, opportunities, amount, phase_base, override_weighted)"
 		   " SELECT 'corrected', v.phase_id, v.owner_id, v.source_id, v.month, v.currency,"
-		   "  v.opportunities, v.amount, v.override_amount, v.override_weighted"
+		   "  v.opportunities, v.amount, v.phase_base, v.override_weighted"
 		   " FROM sales_crm.verify_forecast() v"
 		   " WHERE v.problem = 'the ledger differs from the opportunities'",
 };
@@ -120,14 +122,14 @@ static ScrmPlan correct_plan = {
 static ScrmPlan settle_plan = {
 	.sql =
 		"INSERT INTO sales_crm.forecast_cell AS c (phase_id, owner_id, source_id, month, currency,"
-		"  opportunities, amount, override_amount, override_weighted)"
+		"  opportunities, amount, phase_base, override_weighted)"
 		" SELECT v.phase_id, v.owner_id, v.source_id, v.month, v.currency,"
-		"  v.opportunities, v.amount, v.override_amount, v.override_weighted"
+		"  v.opportunities, v.amount, v.phase_base, v.override_weighted"
 		" FROM sales_crm.verify_forecast() v WHERE v.problem = 'the days differ from the cell'"
 		" ON CONFLICT ON CONSTRAINT forecast_cell_key DO UPDATE"
 		" SET opportunities = c.opportunities + excluded.opportunities,"
 		"  amount = c.amount + excluded.amount,"
-		"  override_amount = c.override_amount + excluded.override_amount,"
+		"  phase_base = c.phase_base + excluded.phase_base,"
 		"  override_weighted = c.override_weighted + excluded.override_weighted",
 };
 
@@ -145,25 +147,25 @@ static ScrmPlan fold_plan = {
 		"  SELECT l.ctid FROM sales_crm.forecast_ledger l LIMIT $1 FOR UPDATE SKIP LOCKED))"
 		"  RETURNING *),"
 		" day AS (INSERT INTO sales_crm.forecast_day AS d (day, cause, phase_id, owner_id,"
-		"   source_id, month, currency, opportunities, amount, override_amount, override_weighted)"
+		"   source_id, month, currency, opportunities, amount, phase_base, override_weighted)"
 		"  SELECT sales_crm.local_date(g.at), g.cause, g.phase_id, g.owner_id, g.source_id, g.month,"
-		"   g.currency, sum(g.opportunities), sum(g.amount), sum(g.override_amount),"
+		"   g.currency, sum(g.opportunities), sum(g.amount), sum(g.phase_base),"
 		"   sum(g.override_weighted)"
 		"  FROM gone g GROUP BY 1, 2, 3, 4, 5, 6, 7"
 		"  ON CONFLICT ON CONSTRAINT forecast_day_key DO UPDATE"
 		"  SET opportunities = d.opportunities + excluded.opportunities,"
 		"   amount = d.amount + excluded.amount,"
-		"   override_amount = d.override_amount + excluded.override_amount,"
+		"   phase_base = d.phase_base + excluded.phase_base,"
 		"   override_weighted = d.override_weighted + excluded.override_weighted),"
 		" cell AS (INSERT INTO sales_crm.forecast_cell AS c (phase_id, owner_id, source_id, month,"
-		"   currency, opportunities, amount, override_amount, override_weighted)"
+		"   currency, opportunities, amount, phase_base, override_weighted)"
 		"  SELECT g.phase_id, g.owner_id, g.source_id, g.month, g.currency,"
-		"   sum(g.opportunities), sum(g.amount), sum(g.override_amount), sum(g.override_weighted)"
+		"   sum(g.opportunities), sum(g.amount), sum(g.phase_base), sum(g.override_weighted)"
 		"  FROM gone g GROUP BY 1, 2, 3, 4, 5"
 		"  ON CONFLICT ON CONSTRAINT forecast_cell_key DO UPDATE"
 		"  SET opportunities = c.opportunities + excluded.opportunities,"
 		"   amount = c.amount + excluded.amount,"
-		"   override_amount = c.override_amount + excluded.override_amount,"
+		"   phase_base = c.phase_base + excluded.phase_base,"
 		"   override_weighted = c.override_weighted + excluded.override_weighted)"
 		" SELECT g.forecast_ledger_id FROM gone g",
 	.nargs = 1,
@@ -173,6 +175,7 @@ static ScrmPlan fold_plan = {
 static LedgerEntry *find_entry(Ledger *ledger, const LedgerEntry *wanted);
 static void spill(Ledger *ledger);
 static void accumulate(Ledger *ledger, NullableDatum *sum, Datum value, int sign);
+static Datum hundredth_of(Datum value);
 static bool is_zero(const NullableDatum *sum);
 static void append_entry(Batch *batch, const LedgerEntry *entry);
 static uint64 run_alone(ScrmPlan *plan, PlanMode mode, Datum *values);
@@ -198,20 +201,14 @@ ledger_add(Ledger *ledger, LedgerCause cause, const LedgerCell *cell, const Ledg
 	entry->opportunities += sign;
 	if (measure->amount.isnull)
 		return;
+	accumulate(ledger, &entry->amount, measure->amount.value, sign);
 	if (measure->override.isnull)
-		accumulate(ledger, &entry->amount, measure->amount.value, sign);
+		accumulate(ledger, &entry->phase_amount, measure->amount.value, sign);
 	else
-	{
-		/* A hundredth is exact, where a division would round */
-		Datum hundredth = DirectFunctionCall3(numeric_in, CStringGetDatum("0.01"),
-											  ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-		Datum weighted = DirectFunctionCall2(
-			numeric_mul, measure->amount.value,
-			DirectFunctionCall2(numeric_mul, measure->override.value, hundredth));
-
-		accumulate(ledger, &entry->override_amount, measure->amount.value, sign);
-		accumulate(ledger, &entry->override_weighted, weighted, sign);
-	}
+		accumulate(ledger, &entry->override_weighted,
+				   hundredth_of(DirectFunctionCall2(numeric_mul, measure->amount.value,
+													measure->override.value)),
+				   sign);
 }
 
 void
@@ -250,6 +247,32 @@ void
 ledger_append_truncation(void)
 {
 	(void) run_alone(&truncate_plan, PLAN_WRITE_LATEST, NULL);
+}
+
+/* forecast_cell_key is the same on all machines, so that a dump may go anywhere. */
+Datum
+scrm_forecast_cell_key(PG_FUNCTION_ARGS)
+{
+	const uint64 spread = UINT64CONST(0x9E3779B97F4A7C15);
+	uint64 key = 0;
+
+	for (int i = 0; i < 4; i++)
+	{
+		int64 part = 0;
+
+		if (!PG_ARGISNULL(i))
+			part = i == 3 ? (int64) PG_GETARG_DATEADT(i) + 1 : PG_GETARG_INT64(i);
+		key = hash_combine64(key, (uint64) part * spread);
+	}
+	if (!PG_ARGISNULL(4))
+	{
+		const struct varlena *currency = PG_GETARG_TEXT_PP(4);
+		const char *letters = VARDATA_ANY(currency);
+
+		for (size_t i = 0; i < VARSIZE_ANY_EXHDR(currency); i++)
+			key = hash_combine64(key, (unsigned char) letters[i] * spread);
+	}
+	PG_RETURN_INT64((int64) key);
 }
 
 Datum
@@ -318,7 +341,7 @@ find_entry(Ledger *ledger, const LedgerEntry *wanted)
 			entry = &ledger->few[ledger->nfew++];
 			memset(entry, 0, sizeof(LedgerEntry));
 			entry->key = wanted->key;
-			entry->amount = entry->override_amount = entry->override_weighted = batch_null();
+			entry->amount = entry->phase_amount = entry->override_weighted = batch_null();
 			return entry;
 		}
 		spill(ledger);
@@ -327,7 +350,7 @@ find_entry(Ledger *ledger, const LedgerEntry *wanted)
 	if (!found)
 	{
 		entry->opportunities = 0;
-		entry->amount = entry->override_amount = entry->override_weighted = batch_null();
+		entry->amount = entry->phase_amount = entry->override_weighted = batch_null();
 	}
 	return entry;
 }
@@ -364,6 +387,16 @@ accumulate(Ledger *ledger, NullableDatum *sum, Datum value, int sign)
 	MemoryContextSwitchTo(caller);
 }
 
+/* hundredth_of multiplies by 0.01, which is exact, where a division would round. */
+static Datum
+hundredth_of(Datum value)
+{
+	Datum hundredth = DirectFunctionCall3(numeric_in, CStringGetDatum("0.01"),
+										  ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+
+	return DirectFunctionCall2(numeric_mul, value, hundredth);
+}
+
 static bool
 is_zero(const NullableDatum *sum)
 {
@@ -384,17 +417,19 @@ append_entry(Batch *batch, const LedgerEntry *entry)
 		batch_value((Datum) 0),
 		batch_value(Int32GetDatum((int32) entry->opportunities)),
 		entry->amount,
-		entry->override_amount,
+		entry->phase_amount,
 		entry->override_weighted,
 	};
 	MemoryContext caller;
 
-	if (entry->opportunities == 0 && is_zero(&entry->amount) && is_zero(&entry->override_amount) &&
+	if (entry->opportunities == 0 && is_zero(&entry->amount) && is_zero(&entry->phase_amount) &&
 		is_zero(&entry->override_weighted))
 		return;
 	caller = MemoryContextSwitchTo(batch_context(batch));
 	row[0] = batch_value(CStringGetTextDatum(cause_names[entry->key.cause]));
 	row[5] = batch_value(CStringGetTextDatum(cell->currency));
+	if (!entry->phase_amount.isnull)
+		row[8] = batch_value(hundredth_of(entry->phase_amount.value));
 	MemoryContextSwitchTo(caller);
 	batch_add(batch, row);
 }

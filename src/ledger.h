@@ -60,9 +60,9 @@ typedef struct LedgerEntry
 		int64 cause; /* a LedgerCause, wide enough to leave no padding */
 	} key;
 	int64 opportunities;
-	NullableDatum amount; /* numerics; NULL = 0 */
-	NullableDatum override_amount;
-	NullableDatum override_weighted;
+	NullableDatum amount;			 /* numerics; NULL = 0 */
+	NullableDatum phase_amount;		 /* of those that follow their phase */
+	NullableDatum override_weighted; /* amount × override / 100 of the others */
 } LedgerEntry;
 
 #define LEDGER_FEW 16

@@ -16,6 +16,12 @@ AS 'MODULE_PATHNAME', 'scrm_company_ledger';
 COMMENT ON FUNCTION sales_crm.company_ledger() IS
 	'Statement trigger of company: another time zone puts closed opportunities into other months, which it appends to forecast_ledger as corrected';
 
+CREATE FUNCTION sales_crm.forecast_cell_key(phase_id bigint, owner_id bigint, source_id bigint, month date, currency text)
+RETURNS bigint LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'scrm_forecast_cell_key';
+COMMENT ON FUNCTION sales_crm.forecast_cell_key(bigint, bigint, bigint, date, text) IS
+	'A number that is the same for the same cell of the forecast, and seldom for two: tells cells which the ledger touches from the many that it does not';
+
 CREATE FUNCTION sales_crm.compact_forecast(entries integer DEFAULT 10000)
 RETURNS bigint LANGUAGE c
 AS 'MODULE_PATHNAME', 'scrm_compact_forecast';
@@ -30,12 +36,12 @@ COMMENT ON FUNCTION sales_crm.rebuild_forecast() IS
 
 CREATE FUNCTION sales_crm.forecast_recomputed(
 	OUT phase_id bigint, OUT owner_id bigint, OUT source_id bigint, OUT month date, OUT currency text,
-	OUT opportunities bigint, OUT amount numeric, OUT override_amount numeric, OUT override_weighted numeric)
+	OUT opportunities bigint, OUT amount numeric, OUT phase_base numeric, OUT override_weighted numeric)
 RETURNS SETOF record LANGUAGE sql STABLE
 AS $$
 	SELECT o.phase_id, o.owner_id, o.source_id, o.month, o.currency, count(*),
-		coalesce(sum(o.amount) FILTER (WHERE o.override IS NULL), 0),
-		coalesce(sum(o.amount) FILTER (WHERE o.override IS NOT NULL), 0),
+		sum(o.amount),
+		coalesce(sum(o.amount) FILTER (WHERE o.override IS NULL), 0) * 0.01,
 		coalesce(sum(o.amount * o.override * 0.01), 0)
 	FROM (
 		SELECT p.phase_id, p.owner_id, p.source_id, p.currency, coalesce(p.amount, 0) AS amount,
@@ -50,37 +56,37 @@ COMMENT ON FUNCTION sales_crm.forecast_recomputed() IS
 
 CREATE FUNCTION sales_crm.verify_forecast(
 	OUT problem text, OUT phase_id bigint, OUT owner_id bigint, OUT source_id bigint, OUT month date, OUT currency text,
-	OUT opportunities bigint, OUT amount numeric, OUT override_amount numeric, OUT override_weighted numeric)
+	OUT opportunities bigint, OUT amount numeric, OUT phase_base numeric, OUT override_weighted numeric)
 RETURNS SETOF record LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT 'the ledger differs from the opportunities', d.phase_id, d.owner_id, d.source_id, d.month, d.currency,
-		sum(d.opportunities)::bigint, sum(d.amount), sum(d.override_amount), sum(d.override_weighted)
+		sum(d.opportunities)::bigint, sum(d.amount), sum(d.phase_base), sum(d.override_weighted)
 	FROM (
 		SELECT * FROM sales_crm.forecast_recomputed()
 		UNION ALL
 		SELECT c.phase_id, c.owner_id, c.source_id, c.month, c.currency,
-			-c.opportunities, -c.amount, -c.override_amount, -c.override_weighted
+			-c.opportunities, -c.amount, -c.phase_base, -c.override_weighted
 		FROM sales_crm.forecast_cell c
 		UNION ALL
 		SELECT l.phase_id, l.owner_id, l.source_id, l.month, l.currency,
-			-l.opportunities, -l.amount, -l.override_amount, -l.override_weighted
+			-l.opportunities, -l.amount, -l.phase_base, -l.override_weighted
 		FROM sales_crm.forecast_ledger l) d
 	GROUP BY d.phase_id, d.owner_id, d.source_id, d.month, d.currency
-	HAVING (sum(d.opportunities), sum(d.amount), sum(d.override_amount), sum(d.override_weighted)) <> (0, 0, 0, 0)
+	HAVING (sum(d.opportunities), sum(d.amount), sum(d.phase_base), sum(d.override_weighted)) <> (0, 0, 0, 0)
 	UNION ALL
 	SELECT 'the days differ from the cell', d.phase_id, d.owner_id, d.source_id, d.month, d.currency,
-		sum(d.opportunities)::bigint, sum(d.amount), sum(d.override_amount), sum(d.override_weighted)
+		sum(d.opportunities)::bigint, sum(d.amount), sum(d.phase_base), sum(d.override_weighted)
 	FROM (
 		SELECT y.phase_id, y.owner_id, y.source_id, y.month, y.currency,
-			y.opportunities, y.amount, y.override_amount, y.override_weighted
+			y.opportunities, y.amount, y.phase_base, y.override_weighted
 		FROM sales_crm.forecast_day y
 		UNION ALL
 		SELECT c.phase_id, c.owner_id, c.source_id, c.month, c.currency,
-			-c.opportunities, -c.amount, -c.override_amount, -c.override_weighted
+			-c.opportunities, -c.amount, -c.phase_base, -c.override_weighted
 		FROM sales_crm.forecast_cell c) d
 	GROUP BY d.phase_id, d.owner_id, d.source_id, d.month, d.currency
-	HAVING (sum(d.opportunities), sum(d.amount), sum(d.override_amount), sum(d.override_weighted)) <> (0, 0, 0, 0)
+	HAVING (sum(d.opportunities), sum(d.amount), sum(d.phase_base), sum(d.override_weighted)) <> (0, 0, 0, 0)
 	UNION ALL
 	SELECT 'phase_probability lacks the present probability', p.phase_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 	FROM sales_crm.phase p

@@ -1,22 +1,28 @@
 	IF sales_crm.setup_lacks('forecast') THEN
-		-- Joins to names are outer ones, so that a query which does not ask for them does not pay for them
+		-- Most cells are as they were folded, and are passed on as they are; only those that the ledger
+		-- touches are summed up. Joins to names are outer ones, so that a query which does not ask for
+		-- them does not pay for them.
 		CREATE VIEW sales_crm.forecast WITH (security_invoker = true) AS
 		SELECT p.pipeline_id, l.name AS pipeline, f.phase_id, p.name AS phase, p.outcome, p.forecast_category,
-			f.owner_id, m.name AS owner, f.source_id, s.name AS source, f.month, f.currency,
-			f.opportunities,
-			(f.amount + f.override_amount)::numeric(26,4) AS amount,
-			(f.amount * p.probability * 0.01 + f.override_weighted)::numeric(28,8) AS weighted_amount
+			f.owner_id, m.name AS owner, f.source_id, s.name AS source, f.month, f.currency, f.opportunities, f.amount,
+			(f.phase_base * p.probability + f.override_weighted)::numeric(28,8) AS weighted_amount
 		FROM (
+			SELECT c.phase_id, c.owner_id, c.source_id, c.month, c.currency,
+				c.opportunities::bigint AS opportunities, c.amount, c.phase_base, c.override_weighted
+			FROM sales_crm.forecast_cell c
+			WHERE c.opportunities <> 0
+				AND NOT EXISTS (SELECT FROM sales_crm.forecast_ledger x WHERE x.cell = c.cell)
+			UNION ALL
 			SELECT e.phase_id, e.owner_id, e.source_id, e.month, e.currency,
-				sum(e.opportunities) AS opportunities, sum(e.amount) AS amount,
-				sum(e.override_amount) AS override_amount, sum(e.override_weighted) AS override_weighted
+				sum(e.opportunities), sum(e.amount)::numeric(26,4), sum(e.phase_base), sum(e.override_weighted)
 			FROM (
 				SELECT c.phase_id, c.owner_id, c.source_id, c.month, c.currency,
-					c.opportunities, c.amount, c.override_amount, c.override_weighted
+					c.opportunities, c.amount, c.phase_base, c.override_weighted
 				FROM sales_crm.forecast_cell c
+				WHERE EXISTS (SELECT FROM sales_crm.forecast_ledger x WHERE x.cell = c.cell)
 				UNION ALL
 				SELECT g.phase_id, g.owner_id, g.source_id, g.month, g.currency,
-					g.opportunities, g.amount, g.override_amount, g.override_weighted
+					g.opportunities, g.amount, g.phase_base, g.override_weighted
 				FROM sales_crm.forecast_ledger g) e
 			GROUP BY e.phase_id, e.owner_id, e.source_id, e.month, e.currency
 			HAVING sum(e.opportunities) <> 0) f

@@ -11,9 +11,10 @@
 			month date,
 			currency text NOT NULL,
 			opportunities integer NOT NULL,
-			amount numeric NOT NULL,
-			override_amount numeric NOT NULL,
+			amount numeric(26,4) NOT NULL,
+			phase_base numeric NOT NULL,
 			override_weighted numeric NOT NULL,
+			cell bigint GENERATED ALWAYS AS (sales_crm.forecast_cell_key(phase_id, owner_id, source_id, month, currency)) STORED,
 			CONSTRAINT forecast_ledger_pkey PRIMARY KEY (forecast_ledger_id)
 		) WITH (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0,
 			autovacuum_vacuum_insert_threshold = -1, autovacuum_analyze_threshold = 100000, autovacuum_vacuum_cost_delay = 0);
@@ -23,9 +24,10 @@
 			'created, amount_up, amount_down, currency, slipped_out and slipped_in (month), reweighted (probability_override), owner, source, pipeline, advanced, back, won, lost, expired, reopened, deleted, or corrected by rebuild_forecast()';
 		COMMENT ON COLUMN sales_crm.forecast_ledger.month IS
 			'First day of the month of expected_on while open (NULL = undated), of closed_at in the company''s time zone when closed';
-		COMMENT ON COLUMN sales_crm.forecast_ledger.amount IS 'Of opportunities that follow the probability of their phase; closed ones do';
-		COMMENT ON COLUMN sales_crm.forecast_ledger.override_amount IS 'Of open opportunities with probability_override';
-		COMMENT ON COLUMN sales_crm.forecast_ledger.override_weighted IS 'Sum of amount × probability_override / 100 of these';
+		COMMENT ON COLUMN sales_crm.forecast_ledger.phase_base IS
+			'Amount / 100 of opportunities that follow the probability of their phase, as closed ones do: times that probability it is their weighted amount';
+		COMMENT ON COLUMN sales_crm.forecast_ledger.override_weighted IS 'Amount × probability_override / 100 of the others';
+		COMMENT ON COLUMN sales_crm.forecast_ledger.cell IS 'Short for phase, owner, source, month and currency; different cells may share it';
 	END IF;
 
 	IF sales_crm.setup_lacks('forecast_day') THEN
@@ -38,8 +40,8 @@
 			month date,
 			currency text NOT NULL,
 			opportunities integer NOT NULL,
-			amount numeric NOT NULL,
-			override_amount numeric NOT NULL,
+			amount numeric(26,4) NOT NULL,
+			phase_base numeric NOT NULL,
 			override_weighted numeric NOT NULL,
 			CONSTRAINT forecast_day_key UNIQUE NULLS NOT DISTINCT (day, cause, phase_id, owner_id, source_id, month, currency)
 		) WITH (fillfactor = 80);
@@ -55,14 +57,17 @@
 			month date,
 			currency text NOT NULL,
 			opportunities integer NOT NULL,
-			amount numeric NOT NULL,
-			override_amount numeric NOT NULL,
+			amount numeric(26,4) NOT NULL,
+			phase_base numeric NOT NULL,
 			override_weighted numeric NOT NULL,
+			cell bigint GENERATED ALWAYS AS (sales_crm.forecast_cell_key(phase_id, owner_id, source_id, month, currency)) STORED,
 			CONSTRAINT forecast_cell_key UNIQUE NULLS NOT DISTINCT (phase_id, owner_id, source_id, month, currency)
 		) WITH (fillfactor = 70);
 		COMMENT ON TABLE sales_crm.forecast_cell IS
 			'The sum of forecast_day per cell. What is in forecast_ledger comes on top: read the view forecast';
 	END IF;
+
+	CREATE INDEX IF NOT EXISTS forecast_cell_cell_idx ON sales_crm.forecast_cell (cell);
 
 	IF sales_crm.setup_lacks('phase_probability') THEN
 		CREATE TABLE sales_crm.phase_probability (

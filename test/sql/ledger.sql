@@ -5,10 +5,10 @@ BEGIN;
 UPDATE sales_crm.phase SET required_fields = '{}' WHERE name = 'Lost';
 -- What statements have appended since the last look, which folds it
 CREATE FUNCTION test.appended(OUT cause text, OUT phase text, OUT owner text, OUT month date, OUT currency text,
-	OUT n int, OUT amount numeric, OUT override_amount numeric, OUT override_weighted numeric)
+	OUT n int, OUT amount numeric, OUT phase_base numeric, OUT override_weighted numeric)
 RETURNS SETOF record LANGUAGE plpgsql AS $$
 BEGIN
-	RETURN QUERY SELECT l.cause, p.name, m.name, l.month, l.currency, l.opportunities, l.amount, l.override_amount, l.override_weighted
+	RETURN QUERY SELECT l.cause, p.name, m.name, l.month, l.currency, l.opportunities, l.amount, l.phase_base, l.override_weighted
 	FROM sales_crm.forecast_ledger l JOIN sales_crm.phase p USING (phase_id) LEFT JOIN sales_crm.member m ON m.member_id = l.owner_id
 	ORDER BY l.cause COLLATE "C", p.phase_id, m.member_id, l.month, l.currency;
 	PERFORM sales_crm.compact_forecast();
@@ -57,13 +57,13 @@ SELECT * FROM test.appended();
 -- Completed: the month of closing counts, and the override no more
 UPDATE sales_crm.opportunity SET phase_id = test.phase('Won') WHERE name = 'deal 6!';
 SELECT cause, phase, owner, CASE WHEN month = date_trunc('month', sales_crm.today()::timestamp) THEN 'this' ELSE month::text END AS month,
-	n, amount, override_amount, override_weighted FROM test.appended();
+	n, amount, phase_base, override_weighted FROM test.appended();
 UPDATE sales_crm.opportunity SET expected_on = '2031-01-01', probability_override = 1 WHERE name = 'deal 6!';
 SELECT * FROM test.appended();
 UPDATE sales_crm.opportunity SET phase_id = test.phase('Lost') WHERE name = 'deal 6!';
 SELECT cause, phase, n, amount FROM test.appended();
 UPDATE sales_crm.opportunity SET phase_id = test.phase('New') WHERE name = 'deal 6!';
-SELECT cause, phase, n, amount, override_amount, override_weighted FROM test.appended();
+SELECT cause, phase, n, amount, phase_base, override_weighted FROM test.appended();
 
 -- Gone
 DELETE FROM sales_crm.opportunity WHERE name = 'deal 6!';
@@ -89,10 +89,10 @@ SELECT * FROM sales_crm.verify_forecast();
 -- Damage is found, and mended
 UPDATE sales_crm.forecast_cell SET amount = amount + 5, opportunities = opportunities + 1 WHERE opportunities <> 0;
 UPDATE sales_crm.forecast_day SET amount = amount - 1 WHERE cause = 'created' AND phase_id = test.phase('Won');
-INSERT INTO sales_crm.forecast_ledger (cause, phase_id, currency, opportunities, amount, override_amount, override_weighted)
+INSERT INTO sales_crm.forecast_ledger (cause, phase_id, currency, opportunities, amount, phase_base, override_weighted)
 VALUES ('created', test.phase('New'), 'EUR', 1, 2, 3, 4);
 DELETE FROM sales_crm.phase_probability WHERE phase_id = test.phase('Won');
-SELECT v.problem, p.name, v.month, v.currency, v.opportunities, v.amount, v.override_amount, v.override_weighted
+SELECT v.problem, p.name, v.month, v.currency, v.opportunities, v.amount, v.phase_base, v.override_weighted
 FROM sales_crm.verify_forecast() v LEFT JOIN sales_crm.phase p USING (phase_id) ORDER BY v.problem, p.name, v.month;
 SELECT sales_crm.rebuild_forecast();
 SELECT * FROM sales_crm.verify_forecast();
