@@ -245,7 +245,8 @@ BEGIN
 					'<text x="%s" y="%s" text-anchor="middle" font-weight="600">%s</text>', round(plot_left + band * (m.n + 0.5), 1), baseline + 38,
 					extract(year FROM m.month)) ELSE '' END, E'\n' ORDER BY m.n)
 			FROM jsonb_to_recordset(bars -> 'months') AS m (n integer, month date)),
-		(SELECT string_agg(format('<path d="M%s %sh%s" stroke="#b03a2e" stroke-width="2.5" stroke-dasharray="5 3"><title>%s</title></path>',
+		(SELECT string_agg(format('<path d="M%1$s %2$sh%3$s" stroke="#fff" stroke-width="5"/>'
+				|| '<path d="M%1$s %2$sh%3$s" stroke="#b03a2e" stroke-width="2.5" stroke-dasharray="5 3"><title>%4$s</title></path>',
 				round(plot_left + band * (m.n + 0.06), 1), round(baseline - plot_height * m.target / top, 1), round(band * 0.88, 1),
 				sales_crm.chart_text(format('%s: %s', sales_crm.chart_word('target', language), sales_crm.chart_amount(m.target, code, language, minor)))), E'\n' ORDER BY m.n)
 			FROM jsonb_to_recordset(bars -> 'months') AS m (n integer, target numeric) WHERE m.target IS NOT NULL),

@@ -97,7 +97,7 @@ AS $$
 		GROUP BY 1, 2, 3, 4, 5, 6, 7
 	), rate AS MATERIALIZED (
 		SELECT d.currency, d.day, sales_crm.rate_on(d.currency, $1, d.day) AS rate
-		FROM (SELECT DISTINCT c.currency, c.day FROM cell c) d
+		FROM (SELECT DISTINCT c.currency, c.day FROM cell c ORDER BY 1, 2) d
 	)
 	SELECT x.pipeline_id, l.name, x.phase_id, p.name, p.outcome, p.forecast_category,
 		x.owner_id, m.name, x.source_id, s.name, x.month, x.opportunities,
