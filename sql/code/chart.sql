@@ -58,6 +58,12 @@ AS $$
 $$;
 COMMENT ON FUNCTION sales_crm.chart_text(text) IS 'Text as it may stand in XML';
 
+CREATE FUNCTION sales_crm.chart_short(content text, characters integer)
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$SELECT CASE WHEN char_length($1) > $2 THEN left($1, $2 - 1) || '…' ELSE $1 END$$;
+COMMENT ON FUNCTION sales_crm.chart_short(text, integer) IS 'The first characters of a text that is too long for its place';
+
 CREATE FUNCTION sales_crm.chart_bars(pipeline_id bigint, first date, months integer, currency text, won text)
 RETURNS jsonb LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -119,7 +125,7 @@ BEGIN
 	LOOP
 		shape := item.shape;
 		color := item.color;
-		label := CASE WHEN char_length(item.label) > 40 THEN left(item.label, 39) || '…' ELSE item.label END;
+		label := sales_crm.chart_short(item.label, 40);
 		advance := 44 + 6.8 * char_length(label);
 		IF x > plot_left AND x + advance > plot_left + plot_width THEN
 			line := line + 1;
@@ -195,7 +201,7 @@ BEGIN
 	FROM jsonb_to_recordset(bars -> 'months') AS m (won numeric, open numeric, weighted numeric, target numeric);
 
 	-- Between four and six lines, at 1, 2, 2.5 or 5 times a power of ten
-	step := greatest(totals.highest, 1) / 5;
+	step := CASE WHEN totals.highest > 0 THEN totals.highest ELSE 1000 END / 5;
 	step := 10::numeric ^ floor(log(step)) * (
 		SELECT min(f) FROM unnest(array[1, 2, 2.5, 5, 10]) f WHERE f * 10::numeric ^ floor(log(step)) >= step);
 	top := step * greatest(ceil(totals.highest / step), 1);
@@ -210,13 +216,13 @@ BEGIN
 			CASE l.shape WHEN 'bar' THEN '<rect x="%1$s" y="%2$s" width="12" height="12" rx="2" fill="%3$s"/>'
 				WHEN 'line' THEN '<path d="M%1$s %4$sh16" stroke="%3$s" stroke-width="2.5"/><circle cx="%6$s" cy="%4$s" r="3.5" fill="#fff" stroke="%3$s" stroke-width="2"/>'
 				ELSE '<path d="M%1$s %4$sh16" stroke="%3$s" stroke-width="2.5" stroke-dasharray="5 3"/>' END
-			|| '<text x="%5$s" y="%7$s">%8$s</text>', l.x, 75 + 20 * l.line, l.color, 81 + 20 * l.line,
-			l.x + 20, l.x + 8, 85.5 + 20 * l.line, sales_crm.chart_text(l.label)), E'\n' ORDER BY l.n), max(l.line) + 1
+			|| '<text x="%5$s" y="%7$s">%8$s</text>', l.x, 77 + 20 * l.line, l.color, 83 + 20 * l.line,
+			l.x + 20, l.x + 8, 87.5 + 20 * l.line, sales_crm.chart_text(l.label)), E'\n' ORDER BY l.n), max(l.line) + 1
 	INTO legend, legend_rows
 	FROM sales_crm.chart_legend(bars, sales_crm.chart_word('weighted', language),
 		CASE WHEN totals.target IS NOT NULL THEN sales_crm.chart_word('target', language) END, plot_left, plot_width) l;
 
-	plot_top := 82 + 20 * legend_rows;
+	plot_top := 86 + 20 * legend_rows;
 	baseline := plot_top + plot_height;
 	band := plot_width / months;
 
@@ -267,15 +273,15 @@ BEGIN
 <title>%4$s</title>
 <rect width="%1$s" height="%2$s" fill="#fff"/>
 <text x="24" y="34" font-size="20" font-weight="600">%4$s</text>
-<text x="24" y="55" fill="#566573">%5$s</text>
-<text x="936" y="34" text-anchor="end" font-size="13">%6$s</text>
+<text x="936" y="34" text-anchor="end" fill="#566573">%5$s</text>
+<text x="24" y="57" font-size="13">%6$s</text>
 %7$s
 %8$s
 </svg>
 ',
 		width, baseline + CASE WHEN (bars ->> 'undated')::numeric > 0 THEN 76 ELSE 52 END, left(language, 2),
-		sales_crm.chart_text(sales_crm.chart_word('title', language) || coalesce(' – ' || pipeline_name, '')),
-		sales_crm.chart_text(format('%s · %s · %s %s', company.name, code, sales_crm.chart_word('as_of', language),
+		sales_crm.chart_text(sales_crm.chart_word('title', language) || coalesce(' – ' || sales_crm.chart_short(pipeline_name, 28), '')),
+		sales_crm.chart_text(format('%s · %s · %s %s', sales_crm.chart_short(company.name, 36), code, sales_crm.chart_word('as_of', language),
 			to_char(sales_crm.today(), sales_crm.chart_word('date', language)))),
 		sales_crm.chart_text(concat_ws('   ·   ',
 			sales_crm.chart_word('won', language) || ' ' || sales_crm.chart_amount(totals.won, code, language, 0),
