@@ -28,8 +28,8 @@ BEGIN
 			USING ERRCODE = 'restrict_violation', SCHEMA = 'sales_crm', TABLE = 'exchange_rate',
 				DETAIL = CASE WHEN TG_OP = 'TRUNCATE' THEN format('Closed opportunities are counted with these rates: %s.', frozen)
 					ELSE format('Opportunities closed on a past day and counted with the rate from %s to %s of %s: %s.',
-						OLD.from_currency, OLD.to_currency, OLD.valid_on, frozen) END,
-				HINT = 'INSERT the rate of another day. The owner of the table corrects a mistake between ALTER TABLE sales_crm.exchange_rate DISABLE TRIGGER exchange_rate_10_guard and ENABLE TRIGGER.';
+						OLD.from_currency, OLD.to_currency, to_char(OLD.valid_on, 'YYYY-MM-DD'), frozen) END,
+				HINT = format('INSERT the rate of another day. To correct a mistake, the owner of the table does ALTER TABLE sales_crm.exchange_rate DISABLE TRIGGER %I, and ENABLE TRIGGER afterwards.', TG_NAME);
 	END IF;
 	RETURN CASE TG_OP WHEN 'UPDATE' THEN NEW WHEN 'DELETE' THEN OLD END;
 END

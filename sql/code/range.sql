@@ -31,6 +31,7 @@ AS $$
 			m.first AT TIME ZONE c.time_zone AS first_at, (m.first + interval '1 month') AT TIME ZONE c.time_zone AS next_at
 		FROM sales_crm.company c
 		CROSS JOIN LATERAL (SELECT date_trunc('month', coalesce($2, sales_crm.today())::timestamp) AS first) m
+		WHERE c.company_id = 1
 	), deal AS (
 		SELECT o.currency, o.amount,
 			sales_crm.effective_probability(p.outcome, p.probability, o.probability_override) AS probability, false AS won

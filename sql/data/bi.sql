@@ -94,7 +94,7 @@
 				SELECT FROM sales_crm.holiday h WHERE h.holiday_on = d.day) AS working_day,
 			d.day > date '1900-01-01' AS dated
 		FROM day d
-		CROSS JOIN (SELECT make_interval(months => c.fiscal_year_start_month - 1) AS shift FROM sales_crm.company c) s
+		CROSS JOIN (SELECT make_interval(months => c.fiscal_year_start_month - 1) AS shift FROM sales_crm.company c WHERE c.company_id = 1) s
 		CROSS JOIN LATERAL (SELECT s.shift, date_trunc('year', d.day - s.shift) + s.shift AS fiscal_start) f;
 		COMMENT ON VIEW sales_crm.bi_date IS
 			'Dimension of the star: every day of the years in which opportunities lie; 1900-01-01 for "no date"';

@@ -6,6 +6,7 @@
 			FROM sales_crm.company c
 			CROSS JOIN LATERAL (SELECT sales_crm.today() AS today) t
 			CROSS JOIN LATERAL (SELECT make_interval(months => c.fiscal_year_start_month - 1) AS shift) s
+			WHERE c.company_id = 1
 		), cell AS MATERIALIZED (
 			SELECT f.pipeline_id, f.phase_id, f.phase, f.outcome, f.month, f.currency, sum(f.opportunities)::bigint AS opportunities,
 				sum(f.amount) AS amount, sum(f.weighted_amount) AS weighted_amount

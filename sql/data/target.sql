@@ -25,13 +25,8 @@
 
 	IF sales_crm.setup_lacks('target_attainment') THEN
 		CREATE VIEW sales_crm.target_attainment WITH (security_invoker = true) AS
-		WITH RECURSIVE above AS (
-			-- Each team with all teams above it: the way from the upper one down to it, itself included
-			SELECT t.team_id, t.team_id AS upper_team_id, array[t.team_id] AS way FROM sales_crm.team t
-			UNION ALL
-			SELECT a.team_id, t.parent_team_id, t.parent_team_id || a.way
-			FROM above a JOIN sales_crm.team t ON t.team_id = a.upper_team_id
-			WHERE t.parent_team_id IS NOT NULL AND t.parent_team_id <> ALL (a.way)
+		WITH above AS MATERIALIZED (
+			SELECT t.team_id, t.upper_team_id, t.way FROM sales_crm.teams_above() t
 		), unit AS (
 			-- Whose targets and deals (of member or team id) count for whom, unless a team of stops has a target
 			SELECT 'member' AS level, m.member_id AS unit_id, 'member' AS kind, m.member_id AS id, '{}'::bigint[] AS stops
@@ -77,7 +72,7 @@
 				sum(x.target_amount) AS target_amount, coalesce(sum(x.won_amount), 0) AS won_amount,
 				coalesce(sum(x.open_amount), 0) AS open_amount, coalesce(sum(x.weighted_amount), 0) AS weighted_amount
 			FROM monthly x
-			CROSS JOIN (SELECT make_interval(months => c.fiscal_year_start_month - 1) AS shift FROM sales_crm.company c) c
+			CROSS JOIN (SELECT make_interval(months => c.fiscal_year_start_month - 1) AS shift FROM sales_crm.company c WHERE c.company_id = 1) c
 			CROSS JOIN LATERAL (SELECT date_trunc('year', x.month - c.shift) + c.shift AS starts_on) y
 			CROSS JOIN LATERAL (VALUES
 				('month', x.month::timestamp, interval '1 month'),
@@ -94,7 +89,7 @@
 			(CASE WHEN s.target_amount > s.won_amount
 				THEN s.open_amount / (s.target_amount - s.won_amount) END)::numeric(26,2) AS coverage
 		FROM summed s
-		CROSS JOIN sales_crm.company c
+		JOIN sales_crm.company c ON c.company_id = 1
 		LEFT JOIN sales_crm.member m ON s.level = 'member' AND m.member_id = s.unit_id
 		LEFT JOIN sales_crm.team t ON s.level = 'team' AND t.team_id = s.unit_id;
 		COMMENT ON VIEW sales_crm.target_attainment IS
