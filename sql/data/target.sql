@@ -45,7 +45,7 @@
 			FROM sales_crm.team t
 			UNION ALL
 			-- Deals that nobody owns
-			SELECT 'company', 0, 'member', 0, '{}'
+			SELECT 'company', 0, 'member', 0, '{}' AS stops
 		), deal AS (
 			SELECT coalesce(f.owner_id, 0) AS member_id, f.month, f.currency,
 				sum(f.amount) FILTER (WHERE f.outcome = 'won') AS won_amount,
@@ -63,7 +63,7 @@
 			WHERE NOT EXISTS (SELECT FROM sales_crm.target n
 				WHERE n.team_id = ANY (u.stops) AND n.month = t.month AND n.currency = t.currency)
 			UNION ALL
-			SELECT u.level, u.unit_id, d.month, d.currency, NULL, d.won_amount, d.open_amount, d.weighted_amount
+			SELECT u.level, u.unit_id, d.month, d.currency, NULL AS target_amount, d.won_amount, d.open_amount, d.weighted_amount
 			FROM unit u JOIN deal d ON u.kind = 'member' AND u.id = d.member_id
 		), summed AS (
 			SELECT x.level, x.unit_id, p.period, p.starts_on::date AS starts_on,

@@ -50,6 +50,13 @@ FROM sales_crm.phase p WHERE p.pipeline_id = o.pipeline_id AND p.position = 1 + 
 UPDATE sales_crm.opportunity SET phase_id = (SELECT phase_id FROM sales_crm.phase WHERE name = 'Contact')
 WHERE opportunity_id % 35 = 6;
 INSERT INTO sales_crm.holiday VALUES ('2026-12-25', 'Christmas');
+INSERT INTO sales_crm.exchange_rate (from_currency, to_currency, valid_on, rate) VALUES
+	('USD', 'EUR', '2024-01-01', 0.91), ('EUR', 'CHF', '2024-01-01', 0.95), ('USD', 'CHF', '2025-06-01', 0.88);
+INSERT INTO sales_crm.team (name, parent_team_id) SELECT 'Far North', team_id FROM sales_crm.team WHERE name = 'North';
+UPDATE sales_crm.member SET team_id = (SELECT team_id FROM sales_crm.team WHERE name = 'Far North') WHERE name = 'Member 5';
+INSERT INTO sales_crm.target (member_id, month, currency, amount)
+SELECT member_id, month::date, 'EUR', 1000 * member_id FROM sales_crm.member, generate_series('2026-01-01', '2027-12-01', interval '1 month') month;
+INSERT INTO sales_crm.target (team_id, month, currency, amount) SELECT team_id, '2026-06-01', 'EUR', 7000 FROM sales_crm.team WHERE name = 'Far North';
 SQL
 	return;
 }

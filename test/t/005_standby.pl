@@ -27,6 +27,10 @@ my @functions = (
 	"SET sales_crm.member_id = '1'; SELECT sales_crm.current_member(), count(*) FROM sales_crm.my_open_tasks",
 	"SELECT sales_crm.add_working_days('2026-12-24', 1), sales_crm.local_date('2026-12-24 12:00+00')",
 	'SELECT * FROM sales_crm.verify_opportunities()',
+	"SELECT * FROM sales_crm.forecast_in('CHF') ORDER BY 1, 3, 7, 9, 11",
+	"SELECT sales_crm.rate_on('EUR', 'USD', '2025-01-01')",
+	"SELECT m, r.* FROM generate_series(date '2026-01-01', date '2027-02-01', interval '1 month') m, sales_crm.forecast_range(month => m::date) r ORDER BY 1, 2",
+	"SELECT sales_crm.forecast_chart(first_month => '2026-01-01', months => 15)",
 	"SELECT o.opportunity_id, p.phase_id, e.rule FROM sales_crm.opportunity o, sales_crm.phase p, sales_crm.explain_transition(o.opportunity_id, p.phase_id) e ORDER BY 1, 2, 3",
 );
 is($standby->safe_psql('crm', $_), $primary->safe_psql('crm', $_), $_) foreach @functions;

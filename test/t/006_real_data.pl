@@ -9,6 +9,7 @@ use Cwd qw(abs_path);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::Local ();
 
 my $data = abs_path('../../shared/data/crm_sales_opportunities');
 plan skip_all => 'skipped: no ../shared/data/crm_sales_opportunities beside the checkout'
@@ -63,21 +64,29 @@ JOIN sales_crm.pipeline l ON l.pipeline_id = f.pipeline_id AND l.name = 'GTX';
 SQL
 
 # The files read without a database
-my (%stage, $won, %quarter, %manager);
+my (%stage, $won, %quarter, %manager, %region, %agent, %region_year);
 open my $teams, '<', "$data/sales_teams.csv" or die $!;
-while (<$teams>) { s/\r?\n//; my ($agent, $manager) = split /,/; $manager{$agent} = $manager; }
+while (<$teams>) { s/\r?\n//; my ($agent, $manager, $region) = split /,/; $manager{$agent} = $manager; $region{$agent} = $region; }
 open my $deals, '<', "$data/sales_pipeline.csv" or die $!;
 <$deals>;
 while (<$deals>)
 {
 	s/\r?\n//;
-	my (undef, $agent, undef, undef, $stage, undef, $closed, $value) = split /,/, $_, -1;
+	my (undef, $agent, undef, undef, $stage, $engaged, $closed, $value) = split /,/, $_, -1;
 	$stage{$stage}++;
+	push @{ $agent{$agent}{$stage} }, (day_number($closed) - day_number($engaged)) if $closed;
 	next unless $stage eq 'Won';
 	$won += $value;
 	my ($year, $month) = $closed =~ /^(\d+)-(\d+)/;
 	$quarter{ sprintf '%s|%d-Q%d', $manager{$agent}, $year, ($month + 2) / 3 } += $value;
+	$region_year{"$region{$agent}|$year"} += $value;
 }
+
+# day_number(YYYY-MM-DD): days since the epoch
+sub day_number { my ($y, $m, $d) = split /-/, $_[0]; return Time::Local::timegm(0, 0, 0, $d, $m - 1, $y) / 86400; }
+sub median { my @v = sort { $a <=> $b } @_; return ($v[$#v / 2] + $v[ @v / 2 ]) / 2; }
+# A little more than it is, so that halves are rounded up as in SQL
+sub average { my $sum = 0; $sum += $_ foreach @_; return $sum / @_ + 1e-9; }
 
 sub query { return $node->safe_psql('crm', $_[0]); }
 is("$stage{Won} $won $stage{Lost} " . ($stage{Engaging} + $stage{Prospecting}), '4238 10005534 2473 2089', 'the files are the ones we know');
@@ -102,6 +111,21 @@ WHERE f.outcome = 'won' GROUP BY 1, 2 ORDER BY t.name COLLATE "C", 2)),
 	join("\n", map { "$_|$quarter{$_}" } sort keys %quarter), 'won amount per team and quarter');
 is(query('SELECT count(*) FROM sales_crm.verify_opportunities()'), '0', 'verified');
 
+# Analysis: win rate, days to close, and targets that are what was won, per agent and region
+is(query(q(SELECT owner, sum(won), sum(lost), round(100.0 * sum(won) / sum(won + lost), 2) FROM sales_crm.win_rate GROUP BY 1 ORDER BY owner COLLATE "C")),
+	join("\n", map { my ($w, $l) = map { scalar @$_ } @{ $agent{$_} }{qw(Won Lost)}; sprintf '%s|%d|%d|%.2f', $_, $w, $l, 100 * $w / ($w + $l) } grep { $agent{$_} } sort keys %agent), 'win rate per agent');
+is(query(q(SELECT owner, opportunities, average_days, median_days FROM sales_crm.sales_cycle WHERE level = 'owner' AND outcome = 'won' ORDER BY owner COLLATE "C")),
+	join("\n", map { my @d = @{ $agent{$_}{Won} }; sprintf '%s|%d|%.2f|%.2f', $_, scalar @d, average(@d), median(@d) } grep { $agent{$_} } sort keys %agent), 'days to win per agent');
+is(query(q(SELECT outcome, opportunities, average_days, median_days FROM sales_crm.sales_cycle WHERE level = 'pipeline' ORDER BY 1)),
+	join("\n", map { my $o = $_; my @d = map { @{ $agent{$_}{$o} } } keys %agent; sprintf '%s|%d|%.2f|%.2f', lc $o, scalar @d, average(@d), median(@d) } qw(Lost Won)), 'days to close in all');
+query(q(INSERT INTO sales_crm.target (member_id, month, currency, amount)
+SELECT m.member_id, date_trunc('month', d.close_date::timestamp), 'USD', sum(d.close_value) FROM staging.deal d JOIN sales_crm.member m ON m.name = d.sales_agent WHERE d.deal_stage = 'Won' GROUP BY 1, 2));
+is(query(q(SELECT a.name, a.fiscal_year, a.target_amount::bigint, a.won_amount::bigint, a.attainment FROM sales_crm.target_attainment a JOIN sales_crm.team t USING (team_id)
+	WHERE a.period = 'year' AND t.parent_team_id IS NULL ORDER BY a.name COLLATE "C", 2)),
+	join("\n", map { "$_|$region_year{$_}|$region_year{$_}|100.00" } sort keys %region_year), 'targets and won amounts of regions with their teams');
+is(query(q(SELECT sum(amount)::bigint, sum(won) FROM sales_crm.bi_opportunity JOIN sales_crm.bi_member USING (member_id) JOIN sales_crm.bi_date ON date_on = closed_on WHERE status = 'won' AND year = 2017)),
+	query(q(SELECT sum(close_value)::bigint, count(*) FROM staging.deal WHERE deal_stage = 'Won' AND extract(year FROM close_date) = 2017)), 'the star');
+
 # Life goes on: the board shows the open ones, and a prospect can be engaged and won
 is(query(q(SELECT string_agg(phase || ' ' || opportunities, ', ' ORDER BY position) FROM sales_crm.pipeline_board WHERE pipeline = 'GTX')),
 	'Prospecting 500, Engaging 1589, Won 0, Lost 0', 'the board');
@@ -110,6 +134,7 @@ query(q(UPDATE sales_crm.opportunity o SET phase_id = p.phase_id, amount = 100 F
 	WHERE p.name = 'Won' AND l.name = 'GTX' AND o.closed_at IS NULL));
 is(query('SELECT count(*) FROM sales_crm.task WHERE done_at IS NULL'), '0', 'all won: no task is open');
 is(query('SELECT count(*), count(left_at) FROM sales_crm.phase_stay'), (8800 + 500 + 2089) . '|' . (500 + 2089), 'and their stays follow each other');
+is(query(q(SELECT phase, entered, advanced, present, conversion FROM sales_crm.phase_conversion WHERE pipeline = 'GTX' ORDER BY position)), "Prospecting|500|500|0|100.00\nEngaging|2089|2089|0|100.00", 'conversion of the moves');
 is(query('SELECT count(*) FROM sales_crm.verify_opportunities()'), '0', 'verified again');
 
 $node->stop;
