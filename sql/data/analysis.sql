@@ -30,12 +30,12 @@
 			(c.pipeline_amount + c.best_case_amount + c.commit_amount)::numeric(26,4) AS open_pipeline
 		FROM (
 			SELECT f.month, f.pipeline_id, f.pipeline, f.owner_id, f.owner, f.currency,
-				coalesce(sum(f.amount) FILTER (WHERE p.forecast_category = 'omitted'), 0) AS omitted_amount,
-				coalesce(sum(f.amount) FILTER (WHERE p.forecast_category = 'pipeline'), 0) AS pipeline_amount,
-				coalesce(sum(f.amount) FILTER (WHERE p.forecast_category = 'best_case'), 0) AS best_case_amount,
-				coalesce(sum(f.amount) FILTER (WHERE p.forecast_category = 'commit'), 0) AS commit_amount,
-				coalesce(sum(f.amount) FILTER (WHERE p.forecast_category = 'closed'), 0) AS closed_amount
-			FROM sales_crm.forecast f JOIN sales_crm.phase p USING (pipeline_id, phase_id)
+				coalesce(sum(f.amount) FILTER (WHERE f.forecast_category = 'omitted'), 0) AS omitted_amount,
+				coalesce(sum(f.amount) FILTER (WHERE f.forecast_category = 'pipeline'), 0) AS pipeline_amount,
+				coalesce(sum(f.amount) FILTER (WHERE f.forecast_category = 'best_case'), 0) AS best_case_amount,
+				coalesce(sum(f.amount) FILTER (WHERE f.forecast_category = 'commit'), 0) AS commit_amount,
+				coalesce(sum(f.amount) FILTER (WHERE f.forecast_category = 'closed'), 0) AS closed_amount
+			FROM sales_crm.forecast f
 			GROUP BY 1, 2, 3, 4, 5, 6) c
 		ORDER BY c.month, c.pipeline_id, c.owner_id, c.currency;
 		COMMENT ON VIEW sales_crm.forecast_by_category IS
@@ -62,7 +62,7 @@
 				coalesce(sum(f.amount) FILTER (WHERE f.outcome = 'won'), 0) AS won_amount,
 				sum(f.amount) AS closed_amount
 			FROM sales_crm.forecast f
-			WHERE f.outcome IS NOT NULL AND f.opportunities > 0
+			WHERE f.outcome IS NOT NULL
 			GROUP BY 1, 2, 3, 4, 5, 6) w
 		ORDER BY w.month, w.pipeline_id, w.owner_id, w.currency;
 		COMMENT ON VIEW sales_crm.win_rate IS
