@@ -87,6 +87,7 @@ static bool range_exact(const RangeState *state, int64 *found);
 static void list_quantiles(const SumList *list, int64 *found);
 static bool merge_deal(const SumList *from, SumList *into, const Deal *deal);
 static void range_approximate(const RangeState *state, double *found);
+static void grid_quantiles(const RangeState *state, double *found);
 static void grid_start(double *grid, double step, double sigma);
 static void grid_shift(double *into, const double *from, double shift, double weight);
 static Datum quantile_array(const Datum *found, bool exact);
@@ -306,6 +307,15 @@ compare_variance(const void *a, const void *b)
 /* range_approximate finds the quantiles of what the uncertain deals bring, as the top says. */
 static void
 range_approximate(const RangeState *state, double *found)
+{
+	if (state->ndeals == 0)
+		memset(found, 0, sizeof(double) * QUANTILES);
+	else
+		grid_quantiles(state, found);
+}
+
+static void
+grid_quantiles(const RangeState *state, double *found)
 {
 	Size size = sizeof(Deal) * (Size) state->ndeals;
 	Deal *deals = memcpy(MemoryContextAllocHuge(CurrentMemoryContext, size), state->deals, size);

@@ -245,8 +245,9 @@ BEGIN
 					sales_crm.chart_amount(b.amount, code, language, minor)))), E'\n' ORDER BY b.n, b.below)
 			FROM jsonb_to_recordset(bars -> 'bars') AS b (n integer, month date, label text, color text, below numeric, amount numeric)
 			WHERE b.amount > 0),
-		(SELECT string_agg(format('<text x="%1$s" y="%2$s" text-anchor="middle">%3$s</text>', round(plot_left + band * (m.n + 0.5), 1), baseline + 20,
-				split_part(sales_crm.chart_word('months', language), ' ', extract(month FROM m.month)::integer))
+		(SELECT string_agg(CASE WHEN m.n % ceil(months / 18.0) = 0 THEN format('<text x="%s" y="%s" text-anchor="middle">%s</text>',
+				round(plot_left + band * (m.n + 0.5), 1), baseline + 20,
+				split_part(sales_crm.chart_word('months', language), ' ', extract(month FROM m.month)::integer)) ELSE '' END
 				|| CASE WHEN m.n = 0 OR extract(month FROM m.month) = 1 THEN format(
 					'<text x="%s" y="%s" text-anchor="middle" font-weight="600">%s</text>', round(plot_left + band * (m.n + 0.5), 1), baseline + 38,
 					extract(year FROM m.month)) ELSE '' END, E'\n' ORDER BY m.n)

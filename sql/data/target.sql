@@ -15,7 +15,7 @@
 			CONSTRAINT target_of_member_or_team CHECK (num_nonnulls(member_id, team_id) = 1),
 			CONSTRAINT target_month_finite CHECK (isfinite(month)),
 			CONSTRAINT target_month_first_day CHECK (extract(day FROM month) = 1),
-			CONSTRAINT target_amount_range CHECK (amount >= 0 AND amount < 1e15)
+			CONSTRAINT target_amount_range CHECK (amount >= 0 AND amount < 1e15 AND scale(amount) <= 6)
 		);
 		COMMENT ON TABLE sales_crm.target IS
 			'What a member or a team is to win in a month. A team without one has the sum of those of its members and sub-teams';
@@ -85,9 +85,9 @@
 			s.currency, s.target_amount::numeric(26,4) AS target_amount, s.won_amount::numeric(26,4) AS won_amount,
 			s.open_amount::numeric(26,4) AS open_amount, s.weighted_amount::numeric(26,4) AS weighted_amount,
 			(s.target_amount - s.won_amount)::numeric(26,4) AS gap_amount,
-			(100 * s.won_amount / nullif(s.target_amount, 0))::numeric(12,2) AS attainment,
+			(100 * s.won_amount / nullif(s.target_amount, 0))::numeric(38,2) AS attainment,
 			(CASE WHEN s.target_amount > s.won_amount
-				THEN s.open_amount / (s.target_amount - s.won_amount) END)::numeric(26,2) AS coverage
+				THEN s.open_amount / (s.target_amount - s.won_amount) END)::numeric(38,2) AS coverage
 		FROM summed s
 		JOIN sales_crm.company c ON c.company_id = 1
 		LEFT JOIN sales_crm.member m ON s.level = 'member' AND m.member_id = s.unit_id

@@ -210,7 +210,7 @@ $$, 'phase_calibration: counts');
 -- The ends of Wilson's interval are the shares x for which (share - x)² = z² x (1 - x) / n
 SELECT is_empty($$
 	SELECT * FROM (SELECT c.*, x / 100 AS x, won::float8 / opportunities AS share FROM sales_crm.phase_calibration c, unnest(array[won_share_low, won_share_high]) x WHERE opportunities > 0) e
-	WHERE abs((share - x) ^ 2 - 1.959964 ^ 2 * x * (1 - x) / opportunities) > 0.0001
+	WHERE abs((share - x) ^ 2 - 1.959964 ^ 2 * x * (1 - x) / opportunities) > 0.0003
 $$, 'phase_calibration: the ends of the interval solve its equation');
 SELECT is_empty($$
 	SELECT * FROM sales_crm.phase_calibration WHERE verdict <> CASE WHEN opportunities = 0 THEN 'unknown' WHEN probability > won_share_high THEN 'too high' WHEN probability < won_share_low THEN 'too low' ELSE 'plausible' END
