@@ -16,6 +16,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
+#include "compaction.h"
 #include "compat.h"
 #include "configuration.h"
 #include "ledger.h"
@@ -53,7 +54,7 @@ scrm_opportunity_ledger(PG_FUNCTION_ARGS)
 
 	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
 	{
-		ledger_append_truncation();
+		compaction_append_truncation();
 		return PointerGetDatum(NULL);
 	}
 

@@ -84,7 +84,4 @@ extern void ledger_add(Ledger *ledger, LedgerCause cause, const LedgerCell *cell
 /* Appends what is not zero, and folds older entries now and then */
 extern void ledger_close(Ledger *ledger);
 
-/* Appends the end of all cells */
-extern void ledger_append_truncation(void);
-
 #endif /* SCRM_LEDGER_H */

@@ -93,3 +93,104 @@ AS $$
 $$;
 COMMENT ON FUNCTION sales_crm.forecast_bridge(date, date) IS
 	'Why the forecast at the end of one day differs from that of an earlier one: per month, currency and status (open, won, lost, expired), the change by each cause. The causes of each add up exactly to the difference of forecast_as_of(). Causes are those of forecast_ledger; reweighted is also what another probability of a phase did';
+
+CREATE FUNCTION sales_crm.forecast_step(at timestamptz, before jsonb, after jsonb,
+	OUT month date, OUT currency text, OUT status text, OUT opportunities bigint, OUT amount numeric, OUT weighted_amount numeric)
+RETURNS SETOF record LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT s.month, s.currency, s.status, sum(s.sign), sum(s.sign * s.amount)::numeric(26,4),
+		sum(s.sign * s.amount * s.probability * 0.01)::numeric(28,8)
+	FROM (
+		SELECT v.sign, v.state ->> 'currency' AS currency, coalesce(p.outcome, 'open') AS status,
+			date_trunc('month', (v.state ->> CASE WHEN p.outcome IS NULL THEN 'expected_on' ELSE 'closed_on' END)::timestamp)::date AS month,
+			coalesce((v.state ->> 'amount')::numeric, 0) AS amount,
+			CASE WHEN p.outcome IS NULL AND v.state ->> 'probability_override' IS NOT NULL THEN (v.state ->> 'probability_override')::numeric
+				ELSE sales_crm.probability_as_of(p.phase_id, sales_crm.local_date(forecast_step.at)) END AS probability
+		FROM (VALUES (-1, before), (1, after)) AS v (sign, state)
+		JOIN sales_crm.phase p ON p.phase_id = (v.state ->> 'phase_id')::bigint) s
+	GROUP BY s.month, s.currency, s.status
+	HAVING (sum(s.sign), sum(s.sign * s.amount), sum(s.sign * s.amount * s.probability)) <> (0, 0, 0)
+	ORDER BY sum(s.sign)
+$$;
+COMMENT ON FUNCTION sales_crm.forecast_step(timestamptz, jsonb, jsonb) IS
+	'The difference that an opportunity makes to the forecast between two of its states, for forecast_causes()';
+
+CREATE FUNCTION sales_crm.forecast_causes(opportunity_id bigint,
+	OUT at timestamptz, OUT member_id bigint, OUT cause text, OUT month date, OUT currency text, OUT status text,
+	OUT opportunities bigint, OUT amount numeric, OUT weighted_amount numeric)
+RETURNS SETOF record LANGUAGE plpgsql STABLE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	fields CONSTANT text[] := array['amount', 'currency', 'expected_on', 'probability_override', 'owner_id', 'source_id', 'phase_id'];
+	field text;
+	change record;
+	steps jsonb[];
+	causes text[];
+	here jsonb;
+	before jsonb;
+	here_phase sales_crm.phase;
+	before_phase sales_crm.phase;
+BEGIN
+	SELECT jsonb_build_object('amount', o.amount, 'currency', o.currency, 'expected_on', o.expected_on,
+			'probability_override', o.probability_override, 'owner_id', o.owner_id, 'source_id', o.source_id,
+			'phase_id', o.phase_id, 'closed_on', sales_crm.local_date(o.closed_at), 'created_at', o.created_at,
+			'created_by', o.created_by)
+	INTO here
+	FROM sales_crm.opportunity o WHERE o.opportunity_id = $1;
+
+	-- Back from the present, statement by statement; within one, the fields are in the order in which the ledger takes it apart
+	FOR change IN
+		SELECT c.at AS changed_at, c.by AS changed_by, jsonb_object_agg(c.field, c.old) AS old
+		FROM (
+			SELECT d.*, count(*) FILTER (WHERE d.begins) OVER (ORDER BY d.opportunity_change_id) AS statement
+			FROM (
+				SELECT h.*, (h.at, h.rule, h.by) IS DISTINCT FROM (lag(h.at) OVER w, lag(h.rule) OVER w, lag(h.by) OVER w)
+					OR array_position(fields, h.field) <= lag(array_position(fields, h.field)) OVER w AS begins
+				FROM sales_crm.opportunity_change h
+				WHERE h.opportunity_id = $1 AND h.field = ANY (fields)
+				WINDOW w AS (ORDER BY h.opportunity_change_id)) d) c
+		GROUP BY c.statement, c.at, c.by
+		ORDER BY c.statement DESC
+	LOOP
+		before := here || change.old;
+		SELECT * INTO here_phase FROM sales_crm.phase p WHERE p.phase_id = (here ->> 'phase_id')::bigint;
+		SELECT * INTO before_phase FROM sales_crm.phase p WHERE p.phase_id = (before ->> 'phase_id')::bigint;
+		IF change.old ? 'phase_id' THEN
+			before := before || jsonb_build_object('closed_on', CASE WHEN before_phase.outcome IS NOT NULL THEN (
+				SELECT sales_crm.local_date(max(s.entered_at)) FROM sales_crm.phase_stay s
+				WHERE s.opportunity_id = $1 AND s.phase_id = before_phase.phase_id AND s.left_at <= change.changed_at) END);
+		END IF;
+		steps := array[before];
+		causes := '{}';
+		FOREACH field IN ARRAY fields LOOP
+			CONTINUE WHEN NOT change.old ? field
+				OR field IN ('expected_on', 'probability_override') AND (here_phase.outcome IS NULL) <> (before_phase.outcome IS NULL);
+			causes := causes || CASE field
+				WHEN 'amount' THEN CASE WHEN coalesce((here ->> 'amount')::numeric, 0) > coalesce((before ->> 'amount')::numeric, 0)
+					THEN 'amount_up' ELSE 'amount_down' END
+				WHEN 'expected_on' THEN 'slipped'
+				WHEN 'probability_override' THEN 'reweighted'
+				WHEN 'phase_id' THEN coalesce(here_phase.outcome, CASE WHEN before_phase.outcome IS NOT NULL THEN 'reopened'
+					WHEN before_phase.pipeline_id <> here_phase.pipeline_id THEN 'pipeline'
+					WHEN here_phase.position >= before_phase.position THEN 'advanced' ELSE 'back' END)
+				ELSE replace(field, '_id', '') END;
+			steps := steps || CASE field WHEN 'phase_id' THEN here
+				ELSE steps[cardinality(steps)] || jsonb_build_object(field, here -> field) END;
+		END LOOP;
+		FOR i IN REVERSE cardinality(causes)..1 LOOP
+			RETURN QUERY SELECT change.changed_at, change.changed_by,
+				CASE WHEN causes[i] <> 'slipped' THEN causes[i] WHEN s.opportunities > 0 THEN 'slipped_in' ELSE 'slipped_out' END,
+				s.month, s.currency, s.status, s.opportunities, s.amount, s.weighted_amount
+			FROM sales_crm.forecast_step(change.changed_at, steps[i], steps[i + 1]) s;
+		END LOOP;
+		here := before;
+	END LOOP;
+	RETURN QUERY SELECT (here ->> 'created_at')::timestamptz, (here ->> 'created_by')::bigint, 'created',
+		s.month, s.currency, s.status, s.opportunities, s.amount, s.weighted_amount
+	FROM sales_crm.forecast_step((here ->> 'created_at')::timestamptz, NULL, here) s;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.forecast_causes(bigint) IS
+	'What an opportunity has done to the forecast, newest first, from its tracked changes: by which cause how much came to or went from a month, currency and status, weighted with the probability of that day. No row for an unknown opportunity';

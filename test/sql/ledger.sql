@@ -89,8 +89,8 @@ SELECT * FROM sales_crm.verify_forecast();
 -- Damage is found, and mended
 UPDATE sales_crm.forecast_cell SET amount = amount + 5, opportunities = opportunities + 1 WHERE opportunities <> 0;
 UPDATE sales_crm.forecast_day SET amount = amount - 1 WHERE cause = 'created' AND phase_id = test.phase('Won');
-INSERT INTO sales_crm.forecast_ledger (cause, phase_id, currency, opportunities, amount, phase_base, override_weighted)
-VALUES ('created', test.phase('New'), 'EUR', 1, 2, 3, 4);
+INSERT INTO sales_crm.forecast_ledger (cause, cell, phase_id, currency, opportunities, amount, phase_base, override_weighted)
+VALUES ('created', sales_crm.forecast_cell_key(test.phase('New'), NULL, NULL, NULL, 'EUR'), test.phase('New'), 'EUR', 1, 2, 3, 4);
 DELETE FROM sales_crm.phase_probability WHERE phase_id = test.phase('Won');
 SELECT v.problem, p.name, v.month, v.currency, v.opportunities, v.amount, v.phase_base, v.override_weighted
 FROM sales_crm.verify_forecast() v LEFT JOIN sales_crm.phase p USING (phase_id) ORDER BY v.problem, p.name, v.month;
@@ -99,6 +99,19 @@ SELECT * FROM sales_crm.verify_forecast();
 SELECT phase, month, currency, opportunities, amount FROM sales_crm.forecast;
 SELECT * FROM test.appended();
 SELECT sales_crm.rebuild_forecast();
+
+-- Somebody's index, column and trigger are no obstacle, and are served
+CREATE TABLE test.seen (cause text, amount numeric);
+CREATE FUNCTION test.see() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO test.seen VALUES (NEW.cause, NEW.amount); RETURN NULL; END';
+SAVEPOINT s;
+CREATE INDEX ON sales_crm.forecast_ledger (cause);
+ALTER TABLE sales_crm.forecast_ledger ADD note text DEFAULT 'x';
+CREATE TRIGGER see AFTER INSERT ON sales_crm.forecast_ledger FOR EACH ROW EXECUTE FUNCTION test.see();
+INSERT INTO sales_crm.opportunity (name, account_id, amount) VALUES ('seen', test.account('Bolt'), 8.5);
+SELECT cause, amount, note FROM sales_crm.forecast_ledger;
+TABLE test.seen;
+SELECT * FROM sales_crm.verify_forecast();
+ROLLBACK TO s;
 
 -- Bounded work, and nothing left to do
 INSERT INTO sales_crm.opportunity (name, account_id, amount, expected_on)
