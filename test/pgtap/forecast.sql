@@ -4,10 +4,10 @@
 -- by plain sums over the opportunities. The days are made by moving the history back.
 BEGIN;
 SELECT plan(14);
-SELECT setseed(0.4711) IS NULL AS seeded;
+DO 'BEGIN PERFORM setseed(0.4711); END';
 
 INSERT INTO sales_crm.account (name) VALUES ('Acme');
-INSERT INTO sales_crm.member (name) SELECT 'Member ' || i FROM generate_series(1, 3) i;
+INSERT INTO sales_crm.member (member_id, name) SELECT -i, 'Member ' || i FROM generate_series(1, 3) i;
 INSERT INTO sales_crm.pipeline (name) VALUES ('Second');
 INSERT INTO sales_crm.phase (pipeline_id, name, probability, outcome) SELECT pipeline_id, v.* FROM sales_crm.pipeline,
 	(VALUES ('A', 15, NULL), ('B', 55.5, NULL), ('C', 100, 'won'), ('D', 0, 'lost')) AS v (name, probability, outcome) WHERE pipeline.name = 'Second';
@@ -30,7 +30,7 @@ DECLARE
 BEGIN
 	CASE what
 	WHEN 0 THEN INSERT INTO sales_crm.opportunity (name, account_id, owner_id, source_id, amount, currency, expected_on, probability_override, phase_id)
-		SELECT 'x', (SELECT max(account_id) FROM sales_crm.account), pg_temp.pick(array[NULL, 1, 2, 3]::bigint[]), pg_temp.pick(array[NULL, 1, 2]::bigint[]),
+		SELECT 'x', (SELECT max(account_id) FROM sales_crm.account), pg_temp.pick(array[NULL, -1, -2, -3]::bigint[]), pg_temp.pick(array[NULL, 1, 2]::bigint[]),
 			pg_temp.pick(array[NULL, round((random() * 1000)::numeric, 2)]), pg_temp.pick(array['EUR', 'USD']),
 			pg_temp.pick(array[NULL, date '2030-01-01' + (random() * 90)::int]), pg_temp.pick(array[NULL, NULL, round((random() * 100)::numeric, 2)]),
 			(SELECT phase_id FROM sales_crm.phase WHERE i > 0 ORDER BY random() LIMIT 1)
@@ -38,13 +38,13 @@ BEGIN
 	WHEN 1 THEN UPDATE sales_crm.opportunity SET amount = amount + round((random() * 100 - 30)::numeric, 2) WHERE random() < share AND closed_at IS NULL AND amount > 30;
 	WHEN 2 THEN UPDATE sales_crm.opportunity SET expected_on = coalesce(expected_on + 40, '2030-02-01') WHERE random() < share;
 	WHEN 3 THEN UPDATE sales_crm.opportunity SET probability_override = pg_temp.pick(array[NULL, round((random() * 100)::numeric, 2)]) WHERE random() < share;
-	WHEN 4 THEN UPDATE sales_crm.opportunity SET owner_id = pg_temp.pick(array[NULL, 1, 2, 3]::bigint[]), source_id = pg_temp.pick(array[NULL, 1, 2]::bigint[]) WHERE random() < share AND closed_at IS NULL;
+	WHEN 4 THEN UPDATE sales_crm.opportunity SET owner_id = pg_temp.pick(array[NULL, -1, -2, -3]::bigint[]), source_id = pg_temp.pick(array[NULL, 1, 2]::bigint[]) WHERE random() < share AND closed_at IS NULL;
 	WHEN 5 THEN UPDATE sales_crm.opportunity o SET phase_id = (SELECT p.phase_id FROM sales_crm.phase p WHERE p.pipeline_id = o.pipeline_id ORDER BY random() LIMIT 1)
 		WHERE random() < share;
 	WHEN 6 THEN UPDATE sales_crm.opportunity o SET phase_id = (SELECT p.phase_id FROM sales_crm.phase p WHERE p.pipeline_id = o.pipeline_id ORDER BY random() LIMIT 1),
 		amount = round((random() * 1000)::numeric, 2), expected_on = expected_on + 35, probability_override = NULL, currency = pg_temp.pick(array['EUR', 'USD']) WHERE random() < share AND closed_at IS NULL;
-	WHEN 7 THEN UPDATE sales_crm.opportunity o SET pipeline_id = 3 - pipeline_id + 2 * ((SELECT min(pipeline_id) FROM sales_crm.pipeline) - 1)
-		WHERE random() < share AND closed_at IS NULL AND (SELECT max(pipeline_id) - min(pipeline_id) FROM sales_crm.pipeline) = 1;
+	WHEN 7 THEN UPDATE sales_crm.opportunity o SET pipeline_id = (SELECT l.pipeline_id FROM sales_crm.pipeline l WHERE l.pipeline_id <> o.pipeline_id LIMIT 1)
+		WHERE random() < share AND closed_at IS NULL;
 	WHEN 8 THEN UPDATE sales_crm.phase SET probability = round((random() * 100)::numeric, 2) WHERE outcome IS NULL AND random() < 0.3;
 	WHEN 9 THEN PERFORM sales_crm.compact_forecast(1 + (random() * 30)::int);
 	END CASE;
