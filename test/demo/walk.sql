@@ -75,9 +75,19 @@ SELECT due_on, due, subject, opportunity FROM sales_crm.my_open_tasks LIMIT 8;
 \set ECHO none
 
 \echo
-\echo '8. The forecast: plain, and weighted by probability.'
+\echo '8. The forecast: plain, and weighted by probability; and what this opportunity did to it.'
 \set ECHO queries
-SELECT month, sum(opportunities) AS opportunities, sum(amount)::numeric(12,2) AS amount,
-	sum(weighted_amount)::numeric(12,2) AS weighted
-FROM sales_crm.forecast WHERE outcome IS NULL GROUP BY month ORDER BY month;
+SELECT month, open_opportunities, open_amount::numeric(12,2), weighted_amount::numeric(12,2) AS weighted, won_amount::numeric(12,2)
+FROM sales_crm.forecast_by_month WHERE pipeline = 'Standard';
+SELECT cause, month, status, opportunities, amount::numeric(12,2), weighted_amount::numeric(12,2) AS weighted
+FROM sales_crm.forecast_causes(:opportunity_id);
+\set ECHO none
+
+\echo
+\echo '9. The dashboard, and what next month may bring (10 %, 50 % and 90 % of chances are below).'
+\set ECHO queries
+SELECT open_opportunities, open_amount::numeric(12,2), weighted_amount::numeric(12,2) AS weighted, won_amount_this_year::numeric(12,2) AS won_this_year,
+	win_rate_this_year, rotting, overdue_tasks FROM sales_crm.sales_dashboard;
+SELECT opportunities, weighted_amount::numeric(12,2) AS weighted, p10::numeric(12,2), p50::numeric(12,2), p90::numeric(12,2)
+FROM sales_crm.forecast_range(month => (date_trunc('month', sales_crm.today()::timestamp) + interval '1 month')::date);
 \set ECHO none
