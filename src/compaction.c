@@ -102,7 +102,7 @@ static ScrmPlan probability_plan = {
 static ScrmPlan fold_plan = {
 	.sql =
 		"WITH gone AS (DELETE FROM sales_crm.forecast_ledger WHERE ctid = ANY (ARRAY("
-		"  SELECT l.ctid FROM sales_crm.forecast_ledger l LIMIT $1 FOR UPDATE SKIP LOCKED))"
+		"  SELECT l.ctid FROM sales_crm.forecast_ledger l LIMIT $1))"
 		"  RETURNING *),"
 		" day AS (INSERT INTO sales_crm.forecast_day AS d (day, cause, phase_id, owner_id,"
 		"   source_id, month, currency, opportunities, amount, phase_base, override_weighted)"
@@ -128,6 +128,12 @@ static ScrmPlan fold_plan = {
 		" SELECT 1 FROM gone",
 	.nargs = 1,
 	.argtypes = {INT4OID},
+};
+
+/* Cells that nothing counts in any more would be read for ever */
+static ScrmPlan sweep_plan = {
+	.sql = "DELETE FROM sales_crm.forecast_cell c"
+		   " WHERE (c.opportunities, c.amount, c.phase_base, c.override_weighted) = (0, 0, 0, 0)",
 };
 
 static uint64 run_alone(ScrmPlan *plan, PlanMode mode, Datum *values);
@@ -228,10 +234,14 @@ static uint64
 fold(int entries)
 {
 	Datum values[1] = {Int32GetDatum(entries)};
+	uint64 folded;
 
 	if (!DatumGetBool(DirectFunctionCall2(pg_try_advisory_xact_lock_int4,
 										  Int32GetDatum((int32) plan_namespace()),
 										  Int32GetDatum(FOLD_LOCK))))
 		return 0;
-	return run_alone(&fold_plan, PLAN_WRITE, values);
+	folded = run_alone(&fold_plan, PLAN_WRITE, values);
+	if (folded > 0)
+		(void) run_alone(&sweep_plan, PLAN_WRITE, NULL);
+	return folded;
 }

@@ -75,6 +75,7 @@ TRUNCATE sales_crm.opportunity CASCADE;
 SELECT * FROM test.appended();
 SELECT * FROM sales_crm.verify_forecast();
 SELECT * FROM sales_crm.forecast;
+SELECT count(*) AS cells_left FROM sales_crm.forecast_cell;
 
 -- The time zone decides about months of closed opportunities
 INSERT INTO sales_crm.opportunity (name, account_id, amount, phase_id, created_at, closed_at)
