@@ -17,7 +17,8 @@ sub crm_node
 {
 	my ($name, @settings) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
-	$node->init(allows_streaming => 1);
+	# Whatever the locale of the machine
+	$node->init(allows_streaming => 1, extra => [ '-E', 'UTF8', '--locale=C.UTF-8' ]);
 	$node->append_conf('postgresql.conf', "$_\n") for ('max_prepared_transactions = 5', @settings);
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE DATABASE crm');

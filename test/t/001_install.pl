@@ -32,6 +32,9 @@ $node->safe_psql('postgres', 'CREATE DATABASE hers OWNER mallory');
 like(error_of($node, 'hers', 'SET ROLE mallory; CREATE EXTENSION sales_crm'), qr/42501/, 'only superusers install');
 like(error_of($node, 'hers', 'CREATE EXTENSION sales_crm SCHEMA public'), qr/0A000/, 'in its own schema only');
 
+$node->safe_psql('postgres', "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
+like(error_of($node, 'latin', 'CREATE EXTENSION sales_crm'), qr/0A000.*encoding UTF8.*LATIN1.*TEMPLATE template0/s, 'in a database that holds every letter');
+
 # Removing
 like(error_of($node, 'crm', 'DROP EXTENSION sales_crm'), qr/2BP01/, 'DROP EXTENSION refuses while there are tables');
 like(error_of($node, 'crm', 'DROP SCHEMA sales_crm CASCADE'), qr/2BP01/, 'so does DROP SCHEMA');

@@ -106,7 +106,7 @@ foreach my $way (sort keys %ways)
 # The whole cluster, roles and all
 command_ok([ 'pg_dumpall', '-d', $node->connstr('postgres'), '-l', 'postgres', '-f', "$dump.all.sql" ], 'pg_dumpall');
 my $other = PostgreSQL::Test::Cluster->new('target');
-$other->init;
+$other->init(extra => [ '-E', 'UTF8', '--locale=C.UTF-8' ]);
 $other->start;
 # The superuser exists already, which psql reports and passes over
 command_ok([ 'psql', '-Xq', '-d', $other->connstr('postgres'), '-f', "$dump.all.sql" ], 'restore the cluster');
