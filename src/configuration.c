@@ -41,8 +41,8 @@ PG_FUNCTION_INFO_V1(scrm_setup_version);
 
 /* The tables that make up the configuration */
 static const char *const configuration_tables[] = {
-	"company",			"currency",		  "pipeline", "phase",
-	"phase_transition", "follow_up_rule", "holiday",  "schema_version",
+	"company",			"currency",		  "pipeline", "phase",	  "phase_transition",
+	"follow_up_rule", "holiday", "tax_rate", "schema_version",
 };
 
 static Configuration *current = NULL;
@@ -58,9 +58,11 @@ static void load_phases(Configuration *loading);
 static void load_transitions(Configuration *loading);
 static void load_rules(Configuration *loading);
 static void load_holidays(Configuration *loading);
+static void load_tax_rates(Configuration *loading);
 static void relcache_callback(Datum arg, Oid relid);
 static int compare_pipeline(const void *key, const void *element);
 static int compare_phase(const void *key, const void *element);
+static int compare_tax_rate(const void *key, const void *element);
 
 void
 configuration_init(void)
@@ -153,6 +155,39 @@ configuration_find_currency(const Configuration *configuration, const char *code
 	return NULL;
 }
 
+const TaxRate *
+configuration_find_tax_rate(const Configuration *configuration, int64 tax_rate_id)
+{
+	return bsearch(&tax_rate_id, configuration->tax_rates, configuration->ntax_rates,
+				   sizeof(TaxRate), compare_tax_rate);
+}
+
+/* configuration_default_tax_rate returns the rate of lines that name none, or NULL. */
+const TaxRate *
+configuration_default_tax_rate(const Configuration *configuration)
+{
+	for (int i = 0; i < configuration->ntax_rates; i++)
+	{
+		if (configuration->tax_rates[i].is_default)
+			return &configuration->tax_rates[i];
+	}
+	return NULL;
+}
+
+/* configuration_vat_method reads a vat_method. Errors: 22023 for an unknown one */
+VatMethod
+configuration_vat_method(const char *name, size_t length)
+{
+	if (length == strlen("en16931") && strncmp(name, "en16931", length) == 0)
+		return VAT_EN16931;
+	if (length == strlen("per_line") && strncmp(name, "per_line", length) == 0)
+		return VAT_PER_LINE;
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("method of computing VAT is not known"),
+					errdetail("It is \"%s\".", pnstrdup(name, Min(length, 20))),
+					errhint("Use en16931 or per_line.")));
+}
+
 /* configuration_local_date returns the day of a finite moment in the company's time zone. */
 DateADT
 configuration_local_date(const Configuration *configuration, TimestampTz at)
@@ -174,8 +209,12 @@ configuration_local_date(const Configuration *configuration, TimestampTz at)
 Datum
 scrm_configuration_lock(PG_FUNCTION_ARGS)
 {
-	trigger_require(fcinfo, "configuration_lock", TRIGGER_EVENT_BEFORE, 0);
-	LockRelationOid(plan_relation("opportunity"), ShareRowExclusiveLock);
+	TriggerData *trigger =
+		trigger_require(fcinfo, "configuration_lock", TRIGGER_EVENT_BEFORE, 0);
+
+	LockRelationOid(plan_relation(trigger->tg_trigger->tgnargs > 0 ? trigger->tg_trigger->tgargs[0]
+																   : "opportunity"),
+					ShareRowExclusiveLock);
 	return PointerGetDatum(NULL);
 }
 
@@ -236,6 +275,7 @@ configuration_load(void)
 		load_transitions(loading);
 		load_rules(loading);
 		load_holidays(loading);
+		load_tax_rates(loading);
 		MemoryContextSwitchTo(caller);
 		plan_end();
 	}
@@ -309,10 +349,14 @@ load_company(Configuration *loading)
 {
 	static ScrmPlan plan = {
 		.sql =
-			"SELECT c.currency, c.time_zone, (SELECT max(v.version) FROM sales_crm.schema_version v)"
+			"SELECT c.currency, c.time_zone, (SELECT max(v.version) FROM sales_crm.schema_version v),"
+			" c.vat_method, c.prices_include_tax,"
+			" (coalesce(c.max_discount_percent, 100) * 10000)::int8,"
+			" (coalesce(c.max_discount_percent_of_managers, 100) * 10000)::int8"
 			" FROM sales_crm.company c",
 	};
 	char *time_zone;
+	char *vat_method;
 
 	if (load_rows(&plan) != 1)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -326,6 +370,11 @@ load_company(Configuration *loading)
 						errhint("Install the matching version of the extension, then run CALL "
 								"sales_crm.setup().")));
 	loading->currency = loaded_text(0, 1);
+	vat_method = loaded_text(0, 4);
+	loading->vat_method = configuration_vat_method(vat_method, strlen(vat_method));
+	loading->prices_include_tax = loaded_bool(0, 5);
+	loading->max_discount[0] = loaded_int64(0, 6);
+	loading->max_discount[1] = loaded_int64(0, 7);
 	time_zone = loaded_text(0, 2);
 	loading->time_zone = pg_tzset(time_zone);
 	if (loading->time_zone == NULL)
@@ -492,6 +541,28 @@ load_holidays(Configuration *loading)
 		loading->holidays[i] = DatumGetDateADT(loaded(i, 1, &isnull));
 }
 
+static void
+load_tax_rates(Configuration *loading)
+{
+	static ScrmPlan plan = {
+		.sql = "SELECT t.tax_rate_id, t.percent, t.category, t.is_default"
+			   " FROM sales_crm.tax_rate t ORDER BY t.tax_rate_id",
+	};
+	bool isnull;
+
+	loading->ntax_rates = (int) load_rows(&plan);
+	loading->tax_rates = palloc0_array(TaxRate, loading->ntax_rates);
+	for (int i = 0; i < loading->ntax_rates; i++)
+	{
+		TaxRate *rate = &loading->tax_rates[i];
+
+		rate->tax_rate_id = loaded_int64(i, 1);
+		rate->percent = PointerGetDatum(PG_DETOAST_DATUM_COPY(loaded(i, 2, &isnull)));
+		rate->category = loaded_text(i, 3);
+		rate->is_default = loaded_bool(i, 4);
+	}
+}
+
 static int
 compare_int64(int64 a, int64 b)
 {
@@ -508,4 +579,10 @@ static int
 compare_phase(const void *key, const void *element)
 {
 	return compare_int64(*(const int64 *) key, ((const Phase *) element)->phase_id);
+}
+
+static int
+compare_tax_rate(const void *key, const void *element)
+{
+	return compare_int64(*(const int64 *) key, ((const TaxRate *) element)->tax_rate_id);
 }

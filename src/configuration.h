@@ -36,6 +36,12 @@ typedef enum FollowUpAssignee
 	ASSIGNEE_MEMBER,
 } FollowUpAssignee;
 
+typedef enum VatMethod
+{
+	VAT_EN16931,
+	VAT_PER_LINE,
+} VatMethod;
+
 typedef struct Pipeline
 {
 	int64 pipeline_id;
@@ -82,10 +88,23 @@ typedef struct Currency
 	int16 minor_units;
 } Currency;
 
+typedef struct TaxRate
+{
+	int64 tax_rate_id;
+	Datum percent; /* numeric */
+	char *category;
+	bool is_default;
+} TaxRate;
+
 typedef struct Configuration
 {
 	char *currency;	  /* the company's */
 	pg_tz *time_zone; /* the company's */
+	VatMethod vat_method;
+	bool prices_include_tax;
+	int64 max_discount[2]; /* ten-thousandths of a percent, of members and of managers */
+	int ntax_rates;
+	TaxRate *tax_rates; /* by tax_rate_id */
 	int npipelines;
 	Pipeline *pipelines; /* by pipeline_id */
 	int nphases;
@@ -116,6 +135,10 @@ extern const PhaseTransition *configuration_find_transition(const Configuration 
 															int64 from_phase_id, int64 to_phase_id);
 extern const Currency *
 configuration_find_currency(const Configuration *configuration, const char *code, size_t length);
+extern const TaxRate *
+configuration_find_tax_rate(const Configuration *configuration, int64 tax_rate_id);
+extern const TaxRate *configuration_default_tax_rate(const Configuration *configuration);
+extern VatMethod configuration_vat_method(const char *name, size_t length);
 extern DateADT configuration_local_date(const Configuration *configuration, TimestampTz at);
 
 #endif /* SCRM_CONFIGURATION_H */

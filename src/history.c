@@ -186,6 +186,8 @@ value_text(const OpportunityRow *row, OpportunityColumn column)
 		case NUMERICOID:
 			return batch_value(
 				DirectFunctionCall1(textin, DirectFunctionCall1(numeric_out, value)));
+		case BOOLOID:
+			return batch_value(CStringGetTextDatum(DatumGetBool(value) ? "true" : "false"));
 		case DATEOID:
 			memset(&tm, 0, sizeof(tm));
 			j2date(DatumGetDateADT(value) + POSTGRES_EPOCH_JDATE, &tm.tm_year, &tm.tm_mon,

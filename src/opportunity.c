@@ -27,8 +27,10 @@
 #include "configuration.h"
 #include "error.h"
 #include "member.h"
+#include "money.h"
 #include "opportunity.h"
 #include "plan.h"
+#include "product_line.h"
 #include "transition.h"
 #include "trigger.h"
 #include "value.h"
@@ -49,6 +51,10 @@ const OpportunityColumnInfo opportunity_columns[OPPORTUNITY_COLUMNS] = {
 	[OPPORTUNITY_EXPECTED_ON] = {"expected_on", DATEOID, true},
 	[OPPORTUNITY_PROBABILITY_OVERRIDE] = {"probability_override", NUMERICOID, true},
 	[OPPORTUNITY_LOST_REASON_ID] = {"lost_reason_id", INT8OID, true},
+	[OPPORTUNITY_DISCOUNT_PERCENT] = {"discount_percent", NUMERICOID, true},
+	[OPPORTUNITY_DISCOUNT_AMOUNT] = {"discount_amount", NUMERICOID, true},
+	[OPPORTUNITY_PRICES_INCLUDE_TAX] = {"prices_include_tax", BOOLOID, true},
+	[OPPORTUNITY_VAT_METHOD] = {"vat_method", TEXTOID, true},
 	[OPPORTUNITY_PHASE_SINCE] = {"phase_since", TIMESTAMPTZOID, false},
 	[OPPORTUNITY_CLOSED_AT] = {"closed_at", TIMESTAMPTZOID, false},
 	[OPPORTUNITY_CREATED_AT] = {"created_at", TIMESTAMPTZOID, false},
@@ -81,6 +87,8 @@ static void keep_times_of_new(Guard *guard);
 static void keep_times_of_move(Guard *guard);
 static void check_times_in_order(const Guard *guard);
 static void check_values(Guard *guard);
+static void check_discount(const Guard *guard, const Currency *currency);
+static void follow_lines(Guard *guard);
 static void check_given(const Guard *guard, OpportunityColumn column, const char *hint);
 static void check_identity(const Guard *guard);
 static void check_frozen(const Guard *guard);
@@ -244,6 +252,11 @@ guard_insert(Guard *guard)
 	resolve_phase(guard);
 	if (opportunity_is_null(new, OPPORTUNITY_CURRENCY))
 		set(new, OPPORTUNITY_CURRENCY, CStringGetTextDatum(configuration->currency));
+	if (opportunity_is_null(new, OPPORTUNITY_PRICES_INCLUDE_TAX))
+		set(new, OPPORTUNITY_PRICES_INCLUDE_TAX, BoolGetDatum(configuration->prices_include_tax));
+	if (opportunity_is_null(new, OPPORTUNITY_VAT_METHOD))
+		set(new, OPPORTUNITY_VAT_METHOD,
+			CStringGetTextDatum(configuration->vat_method == VAT_EN16931 ? "en16931" : "per_line"));
 	if (member_id != 0 && opportunity_is_null(new, OPPORTUNITY_OWNER_ID))
 		set(new, OPPORTUNITY_OWNER_ID, Int64GetDatum(member_id));
 	if (member_id != 0 && opportunity_is_null(new, OPPORTUNITY_CREATED_BY))
@@ -288,6 +301,7 @@ guard_update(Guard *guard)
 	}
 	else
 		check_still_filled(guard);
+	follow_lines(guard);
 	check_frozen(guard);
 	keep_times_of_move(guard);
 	set(new, OPPORTUNITY_UPDATED_AT, TimestampTzGetDatum(guard->now));
@@ -492,15 +506,19 @@ check_values(Guard *guard)
 	check_given(guard, OPPORTUNITY_ACCOUNT_ID,
 				"Name the account, after an INSERT INTO sales_crm.account when it is new.");
 	check_given(guard, OPPORTUNITY_CURRENCY, "Use a code of ISO 4217, such as EUR.");
+	check_given(guard, OPPORTUNITY_PRICES_INCLUDE_TAX, "Say true or false.");
+	check_given(guard, OPPORTUNITY_VAT_METHOD, "Use en16931 or per_line.");
 	if (changed(guard, OPPORTUNITY_NAME))
 		value_check_name(opportunity_value(new, OPPORTUNITY_NAME));
-	if (changed(guard, OPPORTUNITY_AMOUNT) || changed(guard, OPPORTUNITY_CURRENCY))
+	if (changed(guard, OPPORTUNITY_AMOUNT) || changed(guard, OPPORTUNITY_CURRENCY) ||
+		changed(guard, OPPORTUNITY_DISCOUNT_PERCENT) || changed(guard, OPPORTUNITY_DISCOUNT_AMOUNT))
 	{
 		currency = value_check_currency(guard->move.configuration,
 										opportunity_value(new, OPPORTUNITY_CURRENCY));
 		if (!opportunity_is_null(new, OPPORTUNITY_AMOUNT))
 			set(new, OPPORTUNITY_AMOUNT,
 				value_check_amount(opportunity_value(new, OPPORTUNITY_AMOUNT), currency));
+		check_discount(guard, currency);
 	}
 	if (changed(guard, OPPORTUNITY_EXPECTED_ON) &&
 		!opportunity_is_null(new, OPPORTUNITY_EXPECTED_ON))
@@ -508,6 +526,58 @@ check_values(Guard *guard)
 	if (changed(guard, OPPORTUNITY_PROBABILITY_OVERRIDE) &&
 		!opportunity_is_null(new, OPPORTUNITY_PROBABILITY_OVERRIDE))
 		value_check_probability(opportunity_value(new, OPPORTUNITY_PROBABILITY_OVERRIDE));
+}
+
+/* check_discount refuses a discount that no offer could have. */
+static void
+check_discount(const Guard *guard, const Currency *currency)
+{
+	NullableDatum percent = {.value = (Datum) 0, .isnull = true};
+	NullableDatum amount = {.value = (Datum) 0, .isnull = true};
+
+	if (!opportunity_is_null(guard->new, OPPORTUNITY_DISCOUNT_PERCENT))
+		percent = batch_value(opportunity_value(guard->new, OPPORTUNITY_DISCOUNT_PERCENT));
+	if (!opportunity_is_null(guard->new, OPPORTUNITY_DISCOUNT_AMOUNT))
+		amount = batch_value(opportunity_value(guard->new, OPPORTUNITY_DISCOUNT_AMOUNT));
+	if (!percent.isnull || !amount.isnull)
+		money_check_discount(currency, percent, amount);
+}
+
+/*
+ * follow_lines makes the amount what the product lines come to, when something changes on which
+ * that depends, and refuses another one. Without lines that count, the amount is free.
+ */
+static void
+follow_lines(Guard *guard)
+{
+	OpportunityRow *new = guard->new;
+	bool discount = changed(guard, OPPORTUNITY_DISCOUNT_PERCENT) ||
+					changed(guard, OPPORTUNITY_DISCOUNT_AMOUNT);
+	bool terms = discount || changed(guard, OPPORTUNITY_CURRENCY) ||
+				 changed(guard, OPPORTUNITY_PRICES_INCLUDE_TAX) ||
+				 changed(guard, OPPORTUNITY_VAT_METHOD);
+	Datum total;
+
+	if (!terms && (!changed(guard, OPPORTUNITY_AMOUNT) || product_line_sets(new)))
+		return;
+	if (!product_line_total(new, guard->move.member, discount, &total))
+		return;
+	if (changed(guard, OPPORTUNITY_CURRENCY))
+		value_refuse("currency", "currency of an opportunity with product lines does not change",
+					 "Prices of its lines are in the present currency.",
+					 "DELETE its product lines first, and add them again with their prices.");
+	if (changed(guard, OPPORTUNITY_AMOUNT) &&
+		(opportunity_is_null(new, OPPORTUNITY_AMOUNT) ||
+		 !DatumGetBool(DirectFunctionCall2(
+			 numeric_eq, total, opportunity_value(new, OPPORTUNITY_AMOUNT)))))
+		value_refuse("amount", "amount of an opportunity with product lines follows them",
+					 psprintf("They come to %s.",
+							  DatumGetCString(DirectFunctionCall1(numeric_out, total))),
+					 "Change its product lines or its discount; without lines, the amount is free.");
+	set(new, OPPORTUNITY_AMOUNT,
+		value_check_amount(total, value_check_currency(guard->move.configuration,
+													   opportunity_value(new,
+																		 OPPORTUNITY_CURRENCY))));
 }
 
 static void
@@ -552,6 +622,10 @@ check_frozen(const Guard *guard)
 		OPPORTUNITY_CURRENCY,
 		OPPORTUNITY_ACCOUNT_ID,
 		OPPORTUNITY_OWNER_ID,
+		OPPORTUNITY_DISCOUNT_PERCENT,
+		OPPORTUNITY_DISCOUNT_AMOUNT,
+		OPPORTUNITY_PRICES_INCLUDE_TAX,
+		OPPORTUNITY_VAT_METHOD,
 	};
 
 	if (guard->move.from->outcome == OUTCOME_OPEN || guard->move.to->outcome == OUTCOME_OPEN)

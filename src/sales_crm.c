@@ -15,6 +15,7 @@
 #include "configuration.h"
 #include "member.h"
 #include "opportunity.h"
+#include "product_line.h"
 
 SCRM_MODULE_MAGIC;
 
@@ -26,5 +27,6 @@ _PG_init(void)
 	configuration_init();
 	member_init();
 	opportunity_init();
+	product_line_init();
 	MarkGUCPrefixReserved("sales_crm");
 }

@@ -2,7 +2,7 @@ CREATE FUNCTION sales_crm.configuration_lock()
 RETURNS trigger LANGUAGE c
 AS 'MODULE_PATHNAME', 'scrm_configuration_lock';
 COMMENT ON FUNCTION sales_crm.configuration_lock() IS
-	'Statement trigger of tables whose rows decide about transitions: waits for the writers of opportunities in progress and keeps new ones waiting until commit, so that no statement works with rules of yesterday';
+	'Statement trigger of tables whose rows decide about transitions: waits for the writers of opportunities (or of the table that the argument names) in progress and keeps new ones waiting until commit, so that no statement works with rules of yesterday';
 
 CREATE FUNCTION sales_crm.configuration_invalidate()
 RETURNS trigger LANGUAGE c

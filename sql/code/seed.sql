@@ -23,7 +23,9 @@ VALUES
 	('lost_reason', 'No budget', 'Pas de budget', 'Geen budget', 'Kein Budget'),
 	('lost_reason', 'No decision', 'Pas de décision', 'Geen beslissing', 'Keine Entscheidung'),
 	('lost_reason', 'Not a fit', 'Besoin non couvert', 'Past niet', 'Passt nicht'),
-	('follow_up_rule', 'Follow up', 'Relancer', 'Opvolgen', 'Nachfassen')
+	('follow_up_rule', 'Follow up', 'Relancer', 'Opvolgen', 'Nachfassen'),
+	('tax_rate', 'VAT 21 %', 'TVA 21 %', 'Btw 21 %', 'MwSt. 21 %'),
+	('tax_rate', 'VAT 0 %', 'TVA 0 %', 'Btw 0 %', 'MwSt. 0 %')
 $$;
 COMMENT ON FUNCTION sales_crm.seed_names() IS
 	'What setup() calls the seed rows, in each language it knows';
@@ -45,7 +47,10 @@ BEGIN
 		SELECT n.relation, CASE n.relation WHEN 'follow_up_rule' THEN 'subject' ELSE 'name' END AS field,
 			array[n.en, n.fr, n.nl, n.de] AS known,
 			CASE wanted WHEN 'fr' THEN n.fr WHEN 'nl' THEN n.nl WHEN 'de' THEN n.de ELSE n.en END AS name
-		FROM sales_crm.seed_names() n
+		FROM (
+			SELECT * FROM sales_crm.seed_names()
+			UNION ALL
+			SELECT 'unit', u.en, u.fr, u.nl, u.de FROM sales_crm.seed_units() u) n
 	LOOP
 		EXECUTE format('UPDATE sales_crm.%I SET %2$I = $1 WHERE %2$I = ANY ($2) AND %2$I <> $1',
 			seeded.relation, seeded.field)

@@ -16,15 +16,16 @@ $$;
 COMMENT ON FUNCTION sales_crm.setup_lacks(text, text) IS
 	'Whether a table or view, or a trigger on it, is not there yet';
 
-CREATE FUNCTION sales_crm.setup_configuration_triggers(relation text, locking text DEFAULT NULL)
+CREATE FUNCTION sales_crm.setup_configuration_triggers(relation text, locking text DEFAULT NULL, locked text DEFAULT 'opportunity')
 RETURNS void LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	IF locking IS NOT NULL AND sales_crm.setup_lacks(relation, relation || '_05_lock') THEN
 		EXECUTE format('CREATE TRIGGER %I BEFORE %s ON sales_crm.%I
-			FOR EACH STATEMENT EXECUTE FUNCTION sales_crm.configuration_lock()',
-			relation || '_05_lock', locking, relation);
+			FOR EACH STATEMENT EXECUTE FUNCTION sales_crm.configuration_lock(%s)',
+			relation || '_05_lock', locking, relation,
+			CASE WHEN locked = 'opportunity' THEN '' ELSE quote_literal(locked) END);
 	END IF;
 	IF sales_crm.setup_lacks(relation, relation || '_90_invalidate') THEN
 		EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON sales_crm.%I
@@ -40,8 +41,8 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION sales_crm.setup_configuration_triggers(text, text) IS
-	'Gives a configuration table the trigger that tells every session of changes and, where locking names events, the one that waits for writers of opportunities first';
+COMMENT ON FUNCTION sales_crm.setup_configuration_triggers(text, text, text) IS
+	'Gives a configuration table the trigger that tells every session of changes and, where locking names events, the one that first waits for writers of opportunities, or of the table locked';
 
 CREATE FUNCTION sales_crm.setup_detach()
 RETURNS void LANGUAGE plpgsql

@@ -12,6 +12,9 @@
 			portal_url text,
 			sender_email text,
 			vat_method text NOT NULL DEFAULT 'en16931',
+			prices_include_tax boolean NOT NULL DEFAULT false,
+			max_discount_percent numeric(7,4),
+			max_discount_percent_of_managers numeric(7,4),
 			fiscal_year_start_month smallint NOT NULL DEFAULT 1,
 			CONSTRAINT company_pkey PRIMARY KEY (company_id),
 			CONSTRAINT company_one_row CHECK (company_id = 1),
@@ -22,6 +25,8 @@
 			CONSTRAINT company_portal_url_form CHECK (portal_url ~ '^https?://[^[:space:][:cntrl:]]+$'),
 			CONSTRAINT company_sender_email_form CHECK (sender_email ~ '^[^@[:space:][:cntrl:]]+@[^@[:space:][:cntrl:]]+$'),
 			CONSTRAINT company_vat_method_known CHECK (vat_method IN ('en16931', 'per_line')),
+			CONSTRAINT company_max_discount_percent_range CHECK (max_discount_percent BETWEEN 0 AND 100),
+			CONSTRAINT company_max_discount_percent_of_managers_range CHECK (max_discount_percent_of_managers BETWEEN 0 AND 100),
 			CONSTRAINT company_fiscal_year_start_month_range CHECK (fiscal_year_start_month BETWEEN 1 AND 12)
 		);
 		COMMENT ON TABLE sales_crm.company IS 'The company whose CRM this database is: one row';
@@ -31,7 +36,11 @@
 		COMMENT ON COLUMN sales_crm.company.brand_color IS '#rrggbb';
 		COMMENT ON COLUMN sales_crm.company.portal_url IS 'Address under which customers reach their quotes';
 		COMMENT ON COLUMN sales_crm.company.sender_email IS 'From address of e-mails';
-		COMMENT ON COLUMN sales_crm.company.vat_method IS 'en16931: VAT once per rate on the discounted base; per_line: VAT rounded per line';
+		COMMENT ON COLUMN sales_crm.company.vat_method IS 'Of new opportunities. en16931: VAT once per rate on the discounted base; per_line: VAT rounded per line';
+		COMMENT ON COLUMN sales_crm.company.prices_include_tax IS 'Whether prices of the catalogue, and of new opportunities, include VAT';
+		COMMENT ON COLUMN sales_crm.company.max_discount_percent IS
+			'Most that members may give, on a line and on an offer with its lines; more needs discount_approval. NULL = no limit';
+		COMMENT ON COLUMN sales_crm.company.max_discount_percent_of_managers IS 'The same for managers';
 		INSERT INTO sales_crm.company DEFAULT VALUES;
 	END IF;
 	IF sales_crm.setup_lacks('company', 'company_10_guard') THEN

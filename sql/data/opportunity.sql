@@ -13,6 +13,10 @@
 			expected_on date,
 			probability_override numeric(5,2),
 			lost_reason_id bigint,
+			discount_percent numeric,
+			discount_amount numeric,
+			prices_include_tax boolean NOT NULL,
+			vat_method text NOT NULL,
 			description text,
 			external_id text,
 			custom jsonb NOT NULL DEFAULT '{}',
@@ -37,6 +41,10 @@
 			CONSTRAINT opportunity_amount_range CHECK (amount >= 0 AND amount < 1e15),
 			CONSTRAINT opportunity_expected_on_finite CHECK (isfinite(expected_on)),
 			CONSTRAINT opportunity_probability_override_range CHECK (probability_override BETWEEN 0 AND 100),
+			CONSTRAINT opportunity_discount_percent_range CHECK (discount_percent BETWEEN 0 AND 100 AND min_scale(discount_percent) <= 4),
+			CONSTRAINT opportunity_discount_amount_range CHECK (discount_amount BETWEEN 0 AND 1e15),
+			CONSTRAINT opportunity_one_discount CHECK (discount_percent IS NULL OR discount_amount IS NULL),
+			CONSTRAINT opportunity_vat_method_known CHECK (vat_method IN ('en16931', 'per_line')),
 			CONSTRAINT opportunity_external_id_length CHECK (char_length(external_id) BETWEEN 1 AND 400),
 			CONSTRAINT opportunity_custom_is_object CHECK (jsonb_typeof(custom) = 'object'),
 			CONSTRAINT opportunity_times_in_order CHECK (
@@ -48,11 +56,15 @@
 		COMMENT ON COLUMN sales_crm.opportunity.pipeline_id IS 'NULL on insert: that of phase_id, else the default pipeline';
 		COMMENT ON COLUMN sales_crm.opportunity.phase_id IS 'NULL on insert: the first open phase of the pipeline';
 		COMMENT ON COLUMN sales_crm.opportunity.owner_id IS 'NULL on insert: current_member(), which may be nobody';
-		COMMENT ON COLUMN sales_crm.opportunity.amount IS 'Estimated value in currency, with no more decimals than it has; NULL = not known yet';
+		COMMENT ON COLUMN sales_crm.opportunity.amount IS 'Estimated value in currency, with no more decimals than it has; NULL = not known yet. While there are product lines, their discounted net total';
 		COMMENT ON COLUMN sales_crm.opportunity.currency IS 'ISO 4217; NULL on insert: the company''s';
 		COMMENT ON COLUMN sales_crm.opportunity.expected_on IS 'Expected order date';
 		COMMENT ON COLUMN sales_crm.opportunity.probability_override IS 'Percent that beats the phase''s while the opportunity is open';
 		COMMENT ON COLUMN sales_crm.opportunity.lost_reason_id IS 'Cleared when the opportunity leaves a lost phase';
+		COMMENT ON COLUMN sales_crm.opportunity.discount_percent IS 'Discount on the whole offer, after those of its lines';
+		COMMENT ON COLUMN sales_crm.opportunity.discount_amount IS 'The same as an amount, in terms of prices';
+		COMMENT ON COLUMN sales_crm.opportunity.prices_include_tax IS 'Whether prices of its lines include VAT; NULL on insert: the company''s';
+		COMMENT ON COLUMN sales_crm.opportunity.vat_method IS 'en16931 or per_line; NULL on insert: the company''s';
 		COMMENT ON COLUMN sales_crm.opportunity.external_id IS 'Key in another system, for imports with ON CONFLICT (external_id)';
 		COMMENT ON COLUMN sales_crm.opportunity.custom IS 'Your own fields, a JSON object';
 		COMMENT ON COLUMN sales_crm.opportunity.phase_since IS 'When it entered its phase; an import may state it';

@@ -13,6 +13,11 @@
 			o.closed_at IS NULL AND p.rotting_days IS NOT NULL
 				AND o.phase_since < now() - make_interval(days => p.rotting_days) AS rotting,
 			o.closed_at, o.created_at, o.created_by, b.name AS creator, o.updated_at, o.revision,
+			o.discount_percent::numeric(7,4) AS discount_percent, o.discount_amount::numeric(22,4) AS discount_amount,
+			o.prices_include_tax, o.vat_method,
+			(e.totals ->> 'net')::numeric(22,4) AS net, (e.totals ->> 'vat')::numeric(22,4) AS vat,
+			(e.totals ->> 'gross')::numeric(22,4) AS gross,
+			coalesce(e.totals -> 'taxes', '[]') AS taxes, coalesce(e.product_lines, '[]') AS product_lines,
 			t.next_task_on, coalesce(t.open_tasks, 0) AS open_tasks,
 			coalesce(t.tasks, '[]') AS tasks, coalesce(y.phase_stays, '[]') AS phase_stays
 		FROM sales_crm.opportunity o
@@ -34,15 +39,32 @@
 			FROM sales_crm.task x LEFT JOIN sales_crm.member n ON n.member_id = x.assignee_id
 			WHERE x.opportunity_id = o.opportunity_id) t ON true
 		LEFT JOIN LATERAL (
+			SELECT sales_crm.totals(i.quantity, i.unit_price, i.discount_percent, i.discount_amount,
+					i.tax_percent, i.tax_category, i.optional, o.discount_percent, o.discount_amount,
+					o.vat_method, o.currency, o.prices_include_tax) AS totals,
+				jsonb_agg(jsonb_build_object('product_line_id', i.product_line_id, 'kind', i.kind,
+					'product_id', i.product_id, 'name', i.name, 'description', i.description,
+					'extra_description', i.extra_description, 'quantity', i.quantity, 'unit', i.unit,
+					'unit_price', i.unit_price, 'discount_percent', i.discount_percent,
+					'discount_amount', i.discount_amount, 'tax_category', i.tax_category,
+					'tax_percent', i.tax_percent, 'optional', i.optional)
+					ORDER BY i.position, i.product_line_id) AS product_lines
+			FROM sales_crm.product_line i
+			WHERE i.opportunity_id = o.opportunity_id
+			HAVING count(*) > 0) e ON true
+		LEFT JOIN LATERAL (
 			SELECT jsonb_agg(jsonb_build_object('phase_id', z.phase_id, 'phase', q.name,
 				'entered_at', z.entered_at, 'left_at', z.left_at) ORDER BY z.entered_at, z.left_at, z.phase_stay_id) AS phase_stays
 			FROM sales_crm.phase_stay z JOIN sales_crm.phase q USING (phase_id)
 			WHERE z.opportunity_id = o.opportunity_id) y ON true;
 		COMMENT ON VIEW sales_crm.opportunity_overview IS
-			'The screen of an opportunity: one row with its state, names, probability, tasks and phases';
+			'The screen of an opportunity: one row with its state, names, probability, product lines, totals, tasks and phases';
 		COMMENT ON COLUMN sales_crm.opportunity_overview.status IS 'open, won, lost or expired';
 		COMMENT ON COLUMN sales_crm.opportunity_overview.probability IS 'Percent: the opportunity''s own while open, else the phase''s';
 		COMMENT ON COLUMN sales_crm.opportunity_overview.days_in_phase IS 'Calendar days since phase_since in the company''s time zone';
+		COMMENT ON COLUMN sales_crm.opportunity_overview.net IS 'Total of the product lines without VAT, after all discounts; NULL without lines';
+		COMMENT ON COLUMN sales_crm.opportunity_overview.taxes IS 'JSON array of the rates of VAT, as in opportunity_total';
+		COMMENT ON COLUMN sales_crm.opportunity_overview.product_lines IS 'JSON array of product lines in their order';
 		COMMENT ON COLUMN sales_crm.opportunity_overview.tasks IS 'JSON array of tasks, open ones first';
 		COMMENT ON COLUMN sales_crm.opportunity_overview.phase_stays IS 'JSON array of phases it was in, oldest first';
 	END IF;

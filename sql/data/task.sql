@@ -22,13 +22,13 @@
 			CONSTRAINT task_subject_length CHECK (char_length(subject) BETWEEN 1 AND 400 AND subject ~ '\S'),
 			CONSTRAINT task_due_on_finite CHECK (isfinite(due_on)),
 			CONSTRAINT task_priority_known CHECK (priority IN ('low', 'normal', 'high')),
-			CONSTRAINT task_origin_known CHECK (origin IN ('manual', 'follow_up'))
+			CONSTRAINT task_origin_known CHECK (origin IN ('manual', 'follow_up', 'discount_approval'))
 		);
 		COMMENT ON TABLE sales_crm.task IS 'What is to be done, by whom, until when';
 		COMMENT ON COLUMN sales_crm.task.account_id IS 'Account of a task without opportunity; else the opportunity''s';
 		COMMENT ON COLUMN sales_crm.task.assignee_id IS 'NULL = nobody yet';
 		COMMENT ON COLUMN sales_crm.task.priority IS 'low, normal or high';
-		COMMENT ON COLUMN sales_crm.task.origin IS 'manual, or follow_up for those that follow_up_rule asked for, which closing the opportunity completes';
+		COMMENT ON COLUMN sales_crm.task.origin IS 'manual, or follow_up for those that follow_up_rule asked for, which closing the opportunity completes, or discount_approval';
 		COMMENT ON COLUMN sales_crm.task.done_at IS 'NULL while it is open';
 	END IF;
 	CREATE INDEX IF NOT EXISTS task_opportunity_id_idx ON sales_crm.task (opportunity_id);

@@ -1,0 +1,541 @@
+/*
+ * money.c
+ *		What an offer comes to: the one calculation behind opportunities, quotes and invoices.
+ *
+ * The amount of a line is quantity × unit price less its own discount, rounded half away from zero
+ * to the minor unit. The whole offer's discount is split over the rates of VAT, and within a rate
+ * over its lines, in proportion and by largest remainder, so that parts always sum. Method en16931
+ * computes VAT once per rate on the discounted base (BR-CO-17), per_line for each line; prices that
+ * include VAT are taken apart in the same two ways, from the gross down, which the total so hits.
+ * Totals are sums of what is printed.
+ *
+ * Everything is a whole number: amounts in minor units, quantities and prices in millionths,
+ * percentages in ten-thousandths. An amount stays below 10^15 and within 9 × 10^18 minor units, so
+ * that no product of two of them leaves 128 bits. Nothing depends on the order of the lines.
+ *
+ * Memory: the context that was current when the offer was opened.
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/numeric.h"
+
+#include "compat.h"
+#include "decimal.h"
+#include "money.h"
+
+#define AMOUNT_LIMIT INT64CONST(1000000000000000) /* 10^15 in the major unit */
+#define QUANTITY_LIMIT INT64CONST(1000000000)
+#define PRICE_LIMIT INT64CONST(1000000000000)
+#define MILLION INT64CONST(1000000)
+
+/* A part of a whole, to be split off by largest remainder */
+typedef struct Part
+{
+	int64 *size; /* where it goes; the whole number below its ideal size so far */
+	int128 remainder;
+	int64 weight; /* of equal remainders the larger weight is first, then the lower index */
+	int index;
+} Part;
+
+static int64 read_decimal(const char *what, NullableDatum value, int scale, int64 low, int64 high);
+static MoneyDiscount
+read_discount(const Currency *currency, NullableDatum percent, NullableDatum amount);
+static void refuse(const char *message, char *detail, const char *hint);
+static int64 checked_amount(int128 amount, const Currency *currency);
+static void add_to(int64 *sum, int64 amount, const Currency *currency);
+static int find_rate(Offer *offer, const MoneyLine *line);
+static OfferLine *new_line(Offer *offer);
+static void sort_rates(Offer *offer);
+static void split_over_rates(Offer *offer);
+static void split_over_lines(Offer *offer, int rate, Part *parts);
+static void tax_per_rate(Offer *offer, int rate, Part *parts);
+static void tax_per_line(Offer *offer, int rate);
+static void split(int64 whole, Part *parts, int nparts);
+static int64 vat_of(const Offer *offer, int64 amount, int64 percent);
+
+Offer *
+money_offer(const Currency *currency, VatMethod method, bool prices_include_tax, bool wants_lines)
+{
+	Offer *offer = palloc0_array(Offer, 1);
+
+	offer->currency = currency;
+	offer->method = method;
+	offer->prices_include_tax = prices_include_tax;
+	offer->for_lines = wants_lines;
+	offer->wants_lines = wants_lines || method == VAT_PER_LINE;
+	return offer;
+}
+
+void
+money_check_discount(const Currency *currency, NullableDatum percent, NullableDatum amount)
+{
+	(void) read_discount(currency, percent, amount);
+}
+
+void
+money_set_discount(Offer *offer, NullableDatum percent, NullableDatum amount)
+{
+	offer->given = read_discount(offer->currency, percent, amount);
+}
+
+MoneyLine
+money_line(const Currency *currency, NullableDatum quantity, NullableDatum unit_price,
+		   NullableDatum discount_percent, NullableDatum discount_amount, NullableDatum tax_percent)
+{
+	MoneyLine line = {.optional = false};
+
+	line.quantity = read_decimal("quantity", quantity, MONEY_DECIMALS, -QUANTITY_LIMIT * MILLION,
+								 QUANTITY_LIMIT * MILLION);
+	if (line.quantity == 0)
+		refuse("quantity must not be 0", psprintf("It is %d.", 0),
+			   "A return has a negative quantity; DELETE a line that is not wanted.");
+	line.unit_price =
+		read_decimal("unit_price", unit_price, MONEY_DECIMALS, 0, PRICE_LIMIT * MILLION);
+	line.discount = read_discount(currency, discount_percent, discount_amount);
+	line.tax_percent = read_decimal("tax_percent", tax_percent, MONEY_PERCENT_DECIMALS, 0,
+									MONEY_HUNDRED_PERCENT);
+	return line;
+}
+
+void
+money_add_line(Offer *offer, const MoneyLine *line)
+{
+	int minor_units = offer->currency->minor_units;
+	int64 unit = decimal_power(2 * MONEY_DECIMALS - minor_units);
+	int128 product = (int128) line->quantity * line->unit_price;
+	int64 list = checked_amount(decimal_divide(product, unit), offer->currency);
+	int64 amount = list;
+	OfferRate *rate;
+	int rate_index;
+
+	if (line->discount.kind == DISCOUNT_PERCENT)
+		amount = (int64) decimal_divide(product * (MONEY_HUNDRED_PERCENT - line->discount.value),
+										(int128) unit * MONEY_HUNDRED_PERCENT);
+	else if (line->discount.kind == DISCOUNT_AMOUNT)
+	{
+		if (line->discount.value > Abs(list))
+			refuse("discount of a line exceeds its amount",
+				   psprintf("The discount is %s of %s.",
+							numeric_normalize(DatumGetNumeric(
+								decimal_to_numeric(line->discount.value, minor_units))),
+							numeric_normalize(
+								DatumGetNumeric(decimal_to_numeric(Abs(list), minor_units)))),
+				   "Give at most the amount of the line.");
+		amount = list < 0 ? list + line->discount.value : list - line->discount.value;
+	}
+	rate_index = find_rate(offer, line);
+	if (offer->wants_lines)
+		*new_line(offer) = (OfferLine){
+			.list = list,
+			.amount = amount,
+			.rate = rate_index,
+			.optional = line->optional,
+		};
+	if (line->optional)
+		return;
+	rate = &offer->rates[rate_index];
+	add_to(&rate->amount, amount, offer->currency);
+	add_to(&offer->amount, amount, offer->currency);
+	add_to(&offer->list, list, offer->currency);
+}
+
+void
+money_add_text(Offer *offer)
+{
+	if (offer->wants_lines)
+		*new_line(offer) = (OfferLine){.rate = -1};
+}
+
+void
+money_compute(Offer *offer)
+{
+	Part *parts = palloc_array(Part, Max(offer->nlines, 1));
+
+	sort_rates(offer);
+	split_over_rates(offer);
+	for (int i = 0; i < offer->nrates; i++)
+	{
+		if (offer->wants_lines)
+			split_over_lines(offer, i, parts);
+		if (offer->method == VAT_PER_LINE)
+			tax_per_line(offer, i);
+		else
+			tax_per_rate(offer, i, parts);
+		add_to(&offer->net, offer->rates[i].base, offer->currency);
+		add_to(&offer->vat, offer->rates[i].vat, offer->currency);
+	}
+	offer->gross = offer->net;
+	add_to(&offer->gross, offer->vat, offer->currency);
+	pfree(parts);
+}
+
+int64
+money_percent(int64 list, int64 discounted)
+{
+	if (list <= 0 || discounted >= list)
+		return 0;
+	return (int64) -decimal_floor(-((int128) list - discounted) * MONEY_HUNDRED_PERCENT, list);
+}
+
+/* read_decimal reads a value from low to high, in units of the scale. */
+static int64
+read_decimal(const char *what, NullableDatum value, int scale, int64 low, int64 high)
+{
+	DecimalFit fit;
+	int64 found = 0;
+
+	if (value.isnull)
+		ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION), errmsg("%s must be given", what),
+						errdetail("It is NULL."), errhint("Give each item its %s.", what)));
+	fit = decimal_from_numeric(value.value, scale, &found);
+	if (fit == DECIMAL_NOT_FINITE)
+		refuse(psprintf("%s is not a number", what), "NaN and Infinity cannot be summed.",
+			   "Give a number.");
+	if (fit == DECIMAL_TOO_MANY_DECIMALS)
+		refuse(psprintf("%s has too many decimals", what),
+			   psprintf("It is %s; %d decimals are allowed.",
+						DatumGetCString(DirectFunctionCall1(numeric_out, value.value)), scale),
+			   "Round it.");
+	if (fit == DECIMAL_OUT_OF_RANGE || found < low || found > high)
+		refuse(psprintf("%s is out of range", what),
+			   psprintf("It is %s, and must be from " INT64_FORMAT " to " INT64_FORMAT ".",
+						DatumGetCString(DirectFunctionCall1(numeric_out, value.value)),
+						low / decimal_power(scale), high / decimal_power(scale)),
+			   "Give a value within the range.");
+	return found;
+}
+
+static MoneyDiscount
+read_discount(const Currency *currency, NullableDatum percent, NullableDatum amount)
+{
+	MoneyDiscount discount = {.kind = DISCOUNT_NONE, .value = 0};
+
+	if (!percent.isnull && !amount.isnull)
+		refuse("a discount is a percentage or an amount, not both",
+			   "Both discount_percent and discount_amount are given.", "Set one of them to NULL.");
+	if (!percent.isnull)
+	{
+		discount.kind = DISCOUNT_PERCENT;
+		discount.value = read_decimal("discount_percent", percent, MONEY_PERCENT_DECIMALS, 0,
+									  MONEY_HUNDRED_PERCENT);
+	}
+	else if (!amount.isnull)
+	{
+		int64 unit = decimal_power(currency->minor_units);
+
+		discount.kind = DISCOUNT_AMOUNT;
+		discount.value = read_decimal("discount_amount", amount, currency->minor_units, 0,
+									  AMOUNT_LIMIT > DECIMAL_MAX / unit ? DECIMAL_MAX
+																		: AMOUNT_LIMIT * unit);
+	}
+	return discount;
+}
+
+static void
+refuse(const char *message, char *detail, const char *hint)
+{
+	ereport(ERROR, (errcode(ERRCODE_CHECK_VIOLATION), errmsg_internal("%s", message),
+					errdetail_internal("%s", detail), errhint("%s", hint)));
+}
+
+/* checked_amount returns minor units that are within what an amount may be. */
+static int64
+checked_amount(int128 amount, const Currency *currency)
+{
+	int128 limit = (int128) AMOUNT_LIMIT * decimal_power(currency->minor_units) - 1;
+
+	limit = Min(limit, DECIMAL_MAX);
+	if (amount > limit || amount < -limit)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE), errmsg("amount is out of range"),
+				 errdetail("Amounts, and sums of them, stay within " INT64_FORMAT " %s.",
+						   (int64) (limit / decimal_power(currency->minor_units)), currency->code),
+				 errhint("Look for a quantity or unit price that is too large.")));
+	return (int64) amount;
+}
+
+static void
+add_to(int64 *sum, int64 amount, const Currency *currency)
+{
+	*sum = checked_amount((int128) *sum + amount, currency);
+}
+
+/* find_rate returns the index of a line's rate, which is new with the first line of its kind. */
+static int
+find_rate(Offer *offer, const MoneyLine *line)
+{
+	OfferRate *rate;
+
+	for (int i = 0; i < offer->nrates; i++)
+	{
+		rate = &offer->rates[i];
+		if (rate->percent == line->tax_percent && strcmp(rate->category, line->category) == 0)
+			return i;
+	}
+	if (offer->nrates == offer->rate_capacity)
+	{
+		offer->rate_capacity = Max(4, offer->rate_capacity * 2);
+		offer->rates = offer->rates == NULL
+						   ? palloc_array(OfferRate, offer->rate_capacity)
+						   : repalloc(offer->rates, sizeof(OfferRate) * offer->rate_capacity);
+	}
+	rate = &offer->rates[offer->nrates];
+	memset(rate, 0, sizeof(OfferRate));
+	rate->percent = line->tax_percent;
+	strlcpy(rate->category, line->category, sizeof(rate->category));
+	return offer->nrates++;
+}
+
+static OfferLine *
+new_line(Offer *offer)
+{
+	if (offer->nlines == offer->line_capacity)
+	{
+		offer->line_capacity = Max(32, offer->line_capacity * 2);
+		offer->lines = offer->lines == NULL
+						   ? palloc_array(OfferLine, offer->line_capacity)
+						   : repalloc(offer->lines, sizeof(OfferLine) * offer->line_capacity);
+	}
+	return &offer->lines[offer->nlines++];
+}
+
+static int
+compare_rates(const void *a, const void *b)
+{
+	const OfferRate *rate = a;
+	const OfferRate *other = b;
+
+	if (rate->percent != other->percent)
+		return rate->percent > other->percent ? -1 : 1;
+	return strcmp(rate->category, other->category);
+}
+
+/* sort_rates puts the rates in an order that does not depend on that of the lines. */
+static void
+sort_rates(Offer *offer)
+{
+	OfferRate *before;
+	int *moved;
+
+	if (offer->nrates < 2)
+		return;
+	before = memcpy(palloc_array(OfferRate, offer->nrates), offer->rates,
+					sizeof(OfferRate) * offer->nrates);
+	moved = palloc_array(int, offer->nrates);
+	qsort(offer->rates, offer->nrates, sizeof(OfferRate), compare_rates);
+	for (int i = 0; i < offer->nrates; i++)
+	{
+		for (int j = 0; j < offer->nrates; j++)
+		{
+			if (compare_rates(&before[i], &offer->rates[j]) == 0)
+				moved[i] = j;
+		}
+	}
+	for (int i = 0; i < offer->nlines; i++)
+	{
+		if (offer->lines[i].rate >= 0)
+			offer->lines[i].rate = moved[offer->lines[i].rate];
+	}
+	pfree(before);
+	pfree(moved);
+}
+
+/* part_of makes a part whose ideal size is numerator / denominator. */
+static Part
+part_of(int64 *size, int128 numerator, int128 denominator, int64 weight, int index)
+{
+	int128 below = decimal_floor(numerator, denominator);
+
+	*size = (int64) below;
+	return (Part){
+		.size = size,
+		.remainder = numerator - below * denominator,
+		.weight = weight,
+		.index = index,
+	};
+}
+
+/*
+ * split_over_rates splits the whole offer's discount over the rates: a percentage of each, rounded
+ * so that they sum to the rounded whole, or in proportion to their amounts.
+ */
+static void
+split_over_rates(Offer *offer)
+{
+	bool percent = offer->given.kind == DISCOUNT_PERCENT;
+	Part *parts = palloc_array(Part, Max(offer->nrates, 1));
+
+	if (percent)
+		offer->discount = (int64) decimal_divide((int128) offer->amount * offer->given.value,
+												 MONEY_HUNDRED_PERCENT);
+	else
+		offer->discount = offer->given.value;
+	if (!percent && offer->discount > Max(offer->amount, 0))
+		refuse("discount exceeds the total",
+			   psprintf("The discount is %s of %s.",
+						numeric_normalize(DatumGetNumeric(
+							decimal_to_numeric(offer->discount, offer->currency->minor_units))),
+						numeric_normalize(DatumGetNumeric(
+							decimal_to_numeric(offer->amount, offer->currency->minor_units)))),
+			   "Lower discount_amount first, or use discount_percent.");
+	if (percent || offer->discount != 0)
+	{
+		for (int i = 0; i < offer->nrates; i++)
+		{
+			OfferRate *rate = &offer->rates[i];
+			int128 share = percent ? offer->given.value : offer->discount;
+
+			parts[i] = part_of(&rate->discount, share * rate->amount,
+							   percent ? MONEY_HUNDRED_PERCENT : offer->amount, 0, i);
+		}
+		split(offer->discount, parts, offer->nrates);
+	}
+	pfree(parts);
+}
+
+/* split_over_lines splits the discount of a rate over its lines, in the same way. */
+static void
+split_over_lines(Offer *offer, int rate, Part *parts)
+{
+	const OfferRate *whole = &offer->rates[rate];
+	bool percent = offer->given.kind == DISCOUNT_PERCENT;
+	int nparts = 0;
+
+	if (!percent && (whole->discount == 0 || whole->amount == 0))
+		return;
+	for (int i = 0; i < offer->nlines; i++)
+	{
+		OfferLine *line = &offer->lines[i];
+		int128 share = percent ? offer->given.value : whole->discount;
+		int128 denominator = percent ? MONEY_HUNDRED_PERCENT : whole->amount;
+
+		if (line->rate != rate || line->optional)
+			continue;
+		if (denominator < 0)
+		{
+			share = -share;
+			denominator = -denominator;
+		}
+		parts[nparts] =
+			part_of(&line->discount, share * line->amount, denominator, line->amount, i);
+		nparts++;
+	}
+	split(whole->discount, parts, nparts);
+}
+
+/*
+ * tax_per_rate computes the VAT of a rate once. Of prices that include it, the net amounts of the
+ * lines are parts of the rate's.
+ */
+static void
+tax_per_rate(Offer *offer, int rate, Part *parts)
+{
+	OfferRate *whole = &offer->rates[rate];
+	int64 after = whole->amount - whole->discount;
+	int128 percent = MONEY_HUNDRED_PERCENT + whole->percent;
+	int nparts;
+
+	whole->vat = vat_of(offer, after, whole->percent);
+	whole->net = whole->amount;
+	whole->base = after;
+	if (offer->prices_include_tax)
+	{
+		whole->net -= vat_of(offer, whole->amount, whole->percent);
+		whole->base -= whole->vat;
+	}
+	for (int pass = 0; pass < 2; pass++)
+	{
+		nparts = 0;
+		for (int i = 0; i < offer->nlines; i++)
+		{
+			OfferLine *line = &offer->lines[i];
+			int64 part = pass == 0 ? line->amount : line->amount - line->discount;
+			int64 *size = pass == 0 ? &line->net : &line->base;
+
+			if (line->rate != rate)
+				continue;
+			if (line->optional)
+			{
+				*size = pass == 0 ? part : 0;
+				if (pass == 0 && offer->prices_include_tax)
+					*size -= vat_of(offer, part, whole->percent);
+			}
+			else if (!offer->prices_include_tax)
+				*size = part;
+			else
+			{
+				parts[nparts] =
+					part_of(size, (int128) part * MONEY_HUNDRED_PERCENT, percent, part, i);
+				nparts++;
+			}
+		}
+		split(pass == 0 ? whole->net : whole->base, parts, nparts);
+	}
+}
+
+/* tax_per_line computes the VAT of each line of a rate, and sums it. */
+static void
+tax_per_line(Offer *offer, int rate)
+{
+	OfferRate *whole = &offer->rates[rate];
+
+	for (int i = 0; i < offer->nlines; i++)
+	{
+		OfferLine *line = &offer->lines[i];
+
+		if (line->rate != rate)
+			continue;
+		line->net = line->amount;
+		if (offer->prices_include_tax)
+			line->net -= vat_of(offer, line->amount, whole->percent);
+		if (line->optional)
+			continue;
+		line->base = line->amount - line->discount;
+		line->vat = vat_of(offer, line->base, whole->percent);
+		if (offer->prices_include_tax)
+			line->base -= line->vat;
+		add_to(&whole->net, line->net, offer->currency);
+		add_to(&whole->base, line->base, offer->currency);
+		add_to(&whole->vat, line->vat, offer->currency);
+	}
+}
+
+static int
+compare_parts(const void *a, const void *b)
+{
+	const Part *part = a;
+	const Part *other = b;
+
+	if (part->remainder != other->remainder)
+		return part->remainder > other->remainder ? -1 : 1;
+	if (part->weight != other->weight)
+		return part->weight > other->weight ? -1 : 1;
+	return part->index < other->index ? -1 : 1;
+}
+
+/* split gives what the parts lack of the whole, a minor unit each, to the largest remainders. */
+static void
+split(int64 whole, Part *parts, int nparts)
+{
+	int128 missing = whole;
+
+	for (int i = 0; i < nparts; i++)
+		missing -= *parts[i].size;
+	if (nparts == 0 || missing == 0)
+		return;
+	if (missing < 0 || missing > nparts)
+		elog(ERROR, "parts do not sum to their whole");
+	qsort(parts, nparts, sizeof(Part), compare_parts);
+	for (int i = 0; i < missing; i++)
+		(*parts[i].size)++;
+}
+
+/* vat_of returns the VAT on an amount, or in it when prices include VAT. */
+static int64
+vat_of(const Offer *offer, int64 amount, int64 percent)
+{
+	return (int64) decimal_divide((int128) amount * percent,
+								  offer->prices_include_tax ? MONEY_HUNDRED_PERCENT + percent
+															: MONEY_HUNDRED_PERCENT);
+}

@@ -1,0 +1,84 @@
+/*
+ * product_line.h
+ *		A row of sales_crm.product_line, its columns found by name, and what the guard of
+ *		opportunities needs to know about lines.
+ */
+#ifndef SCRM_PRODUCT_LINE_H
+#define SCRM_PRODUCT_LINE_H
+
+#include "postgres.h"
+
+#include "access/tupdesc.h"
+#include "executor/tuptable.h"
+#include "utils/relcache.h"
+
+#include "member.h"
+#include "opportunity.h"
+
+typedef enum LineColumn
+{
+	LINE_ID,
+	LINE_OPPORTUNITY_ID,
+	LINE_KIND,
+	LINE_POSITION,
+	LINE_PRODUCT_ID,
+	LINE_NAME,
+	LINE_DESCRIPTION,
+	LINE_QUANTITY,
+	LINE_UNIT,
+	LINE_UNIT_PRICE,
+	LINE_DISCOUNT_PERCENT,
+	LINE_DISCOUNT_AMOUNT,
+	LINE_TAX_RATE_ID,
+	LINE_TAX_PERCENT,
+	LINE_TAX_CATEGORY,
+	LINE_OPTIONAL,
+	LINE_UNIT_COST,
+} LineColumn;
+
+#define LINE_COLUMNS (LINE_UNIT_COST + 1)
+
+/* Where the columns are in the table */
+typedef struct LineMap
+{
+	AttrNumber attnums[LINE_COLUMNS];
+} LineMap;
+
+/* A row: values and nulls of all attributes, in the order of tupdesc */
+typedef struct LineRow
+{
+	TupleDesc tupdesc;
+	const LineMap *map;
+	Datum *values;
+	bool *nulls;
+} LineRow;
+
+extern void product_line_init(void);
+
+/* The map of the table, kept until it changes. Errors: 39P01 for another table, 42703, 42804 */
+extern const LineMap *line_map(Relation relation);
+
+/* The row in a slot, as long as the slot holds it */
+extern LineRow line_row(const LineMap *map, TupleTableSlot *slot);
+
+extern NullableDatum line_value(const LineRow *row, LineColumn column);
+
+/* The value of a key; 0 for NULL */
+extern int64 line_key(const LineRow *row, LineColumn column);
+extern bool line_differs(const LineRow *a, const LineRow *b, LineColumn column);
+extern bool line_is_item(const LineRow *row);
+
+/* The discount of an item, in ten-thousandths of a percent */
+extern int64 line_discount(const LineRow *row);
+
+/* Whether the trigger of product lines is just setting this amount */
+extern bool product_line_sets(const OpportunityRow *row);
+
+/*
+ * The discounted net total of the lines of a row that is locked; false when no line counts. A new
+ * discount must be within the member's limit. Errors: SC201, 23514, 22003
+ */
+extern bool product_line_total(const OpportunityRow *row, Member member, bool new_discount,
+							   Datum *total);
+
+#endif /* SCRM_PRODUCT_LINE_H */
