@@ -188,6 +188,12 @@ configuration_vat_method(const char *name, size_t length)
 					errhint("Use en16931 or per_line.")));
 }
 
+const char *
+configuration_vat_method_name(VatMethod method)
+{
+	return method == VAT_EN16931 ? "en16931" : "per_line";
+}
+
 /* configuration_local_date returns the day of a finite moment in the company's time zone. */
 DateADT
 configuration_local_date(const Configuration *configuration, TimestampTz at)

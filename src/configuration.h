@@ -139,6 +139,7 @@ extern const TaxRate *
 configuration_find_tax_rate(const Configuration *configuration, int64 tax_rate_id);
 extern const TaxRate *configuration_default_tax_rate(const Configuration *configuration);
 extern VatMethod configuration_vat_method(const char *name, size_t length);
+extern const char *configuration_vat_method_name(VatMethod method);
 extern DateADT configuration_local_date(const Configuration *configuration, TimestampTz at);
 
 #endif /* SCRM_CONFIGURATION_H */

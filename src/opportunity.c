@@ -256,7 +256,7 @@ guard_insert(Guard *guard)
 		set(new, OPPORTUNITY_PRICES_INCLUDE_TAX, BoolGetDatum(configuration->prices_include_tax));
 	if (opportunity_is_null(new, OPPORTUNITY_VAT_METHOD))
 		set(new, OPPORTUNITY_VAT_METHOD,
-			CStringGetTextDatum(configuration->vat_method == VAT_EN16931 ? "en16931" : "per_line"));
+			CStringGetTextDatum(configuration_vat_method_name(configuration->vat_method)));
 	if (member_id != 0 && opportunity_is_null(new, OPPORTUNITY_OWNER_ID))
 		set(new, OPPORTUNITY_OWNER_ID, Int64GetDatum(member_id));
 	if (member_id != 0 && opportunity_is_null(new, OPPORTUNITY_CREATED_BY))
@@ -506,8 +506,10 @@ check_values(Guard *guard)
 	check_given(guard, OPPORTUNITY_ACCOUNT_ID,
 				"Name the account, after an INSERT INTO sales_crm.account when it is new.");
 	check_given(guard, OPPORTUNITY_CURRENCY, "Use a code of ISO 4217, such as EUR.");
-	check_given(guard, OPPORTUNITY_PRICES_INCLUDE_TAX, "Say true or false.");
-	check_given(guard, OPPORTUNITY_VAT_METHOD, "Use en16931 or per_line.");
+	if (changed(guard, OPPORTUNITY_PRICES_INCLUDE_TAX))
+		check_given(guard, OPPORTUNITY_PRICES_INCLUDE_TAX, "Say true or false.");
+	if (changed(guard, OPPORTUNITY_VAT_METHOD))
+		check_given(guard, OPPORTUNITY_VAT_METHOD, "Use en16931 or per_line.");
 	if (changed(guard, OPPORTUNITY_NAME))
 		value_check_name(opportunity_value(new, OPPORTUNITY_NAME));
 	if (changed(guard, OPPORTUNITY_AMOUNT) || changed(guard, OPPORTUNITY_CURRENCY) ||

@@ -162,6 +162,27 @@ product_line_sets(const OpportunityRow *row)
 	return false;
 }
 
+/* terms_from makes the terms but for the discount; of rows written with triggers off, NULLs too. */
+static Terms
+terms_from(int64 opportunity_id, Datum currency, NullableDatum method,
+		   NullableDatum prices_include_tax)
+{
+	const Configuration *configuration = configuration_get();
+	text *code = DatumGetTextPP(currency);
+	text *name = method.isnull ? NULL : DatumGetTextPP(method.value);
+
+	return (Terms){
+		.opportunity_id = opportunity_id,
+		.currency =
+			configuration_find_currency(configuration, VARDATA_ANY(code), VARSIZE_ANY_EXHDR(code)),
+		.method = name == NULL
+					  ? configuration->vat_method
+					  : configuration_vat_method(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)),
+		.prices_include_tax = prices_include_tax.isnull ? configuration->prices_include_tax
+														: DatumGetBool(prices_include_tax.value),
+	};
+}
+
 static NullableDatum
 opportunity_nullable(const OpportunityRow *row, OpportunityColumn column)
 {
@@ -172,20 +193,10 @@ opportunity_nullable(const OpportunityRow *row, OpportunityColumn column)
 bool
 product_line_total(const OpportunityRow *row, Member member, bool new_discount, Datum *total)
 {
-	const Configuration *configuration = configuration_get();
 	Touched touched = {.opportunity_id = opportunity_key(row, OPPORTUNITY_ID)};
-	text *currency = DatumGetTextPP(opportunity_value(row, OPPORTUNITY_CURRENCY));
-	text *method = DatumGetTextPP(opportunity_value(row, OPPORTUNITY_VAT_METHOD));
-	Terms terms = {
-		.opportunity_id = touched.opportunity_id,
-		.currency = configuration_find_currency(configuration, VARDATA_ANY(currency),
-												VARSIZE_ANY_EXHDR(currency)),
-		.method = configuration_vat_method(VARDATA_ANY(method), VARSIZE_ANY_EXHDR(method)),
-		.prices_include_tax =
-			DatumGetBool(opportunity_value(row, OPPORTUNITY_PRICES_INCLUDE_TAX)),
-		.discount_percent = opportunity_nullable(row, OPPORTUNITY_DISCOUNT_PERCENT),
-		.discount_amount = opportunity_nullable(row, OPPORTUNITY_DISCOUNT_AMOUNT),
-	};
+	Terms terms = terms_from(touched.opportunity_id, opportunity_value(row, OPPORTUNITY_CURRENCY),
+							 opportunity_nullable(row, OPPORTUNITY_VAT_METHOD),
+							 opportunity_nullable(row, OPPORTUNITY_PRICES_INCLUDE_TAX));
 	MemoryContext caller = CurrentMemoryContext;
 	Datum values[1];
 	uint64 nlines;
@@ -193,6 +204,8 @@ product_line_total(const OpportunityRow *row, Member member, bool new_discount, 
 	Offer *offer;
 	bool found;
 
+	terms.discount_percent = opportunity_nullable(row, OPPORTUNITY_DISCOUNT_PERCENT);
+	terms.discount_amount = opportunity_nullable(row, OPPORTUNITY_DISCOUNT_AMOUNT);
 	plan_begin();
 	values[0] = key_array(&touched, 1);
 	nlines = plan_run(&read_plan, PLAN_READ_LATEST, values, NULL);
@@ -306,20 +319,13 @@ spi_value(SPITupleTable *table, uint64 row, int column)
 static Terms
 terms_of(SPITupleTable *table, uint64 row)
 {
-	const Configuration *configuration = configuration_get();
-	text *currency = DatumGetTextPP(spi_value(table, row, 2).value);
-	text *method = DatumGetTextPP(spi_value(table, row, 3).value);
 	NullableDatum closed_at = spi_value(table, row, 8);
-	Terms terms = {
-		.opportunity_id = DatumGetInt64(spi_value(table, row, 1).value),
-		.currency = configuration_find_currency(configuration, VARDATA_ANY(currency),
-												VARSIZE_ANY_EXHDR(currency)),
-		.method = configuration_vat_method(VARDATA_ANY(method), VARSIZE_ANY_EXHDR(method)),
-		.prices_include_tax = DatumGetBool(spi_value(table, row, 4).value),
-		.discount_percent = spi_value(table, row, 5),
-		.discount_amount = spi_value(table, row, 6),
-	};
+	Terms terms =
+		terms_from(DatumGetInt64(spi_value(table, row, 1).value), spi_value(table, row, 2).value,
+				   spi_value(table, row, 3), spi_value(table, row, 4));
 
+	terms.discount_percent = spi_value(table, row, 5);
+	terms.discount_amount = spi_value(table, row, 6);
 	if (!closed_at.isnull)
 		ereport(ERROR, (errcode(ERRCODE_SCRM_OPPORTUNITY_CLOSED),
 						errmsg("product lines of a closed opportunity are frozen"),

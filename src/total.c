@@ -364,7 +364,7 @@ offer_to_jsonb(const Offer *offer, bool with_lines)
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	push_text(&state, "currency", offer->currency->code);
-	push_text(&state, "method", offer->method == VAT_EN16931 ? "en16931" : "per_line");
+	push_text(&state, "method", configuration_vat_method_name(offer->method));
 	push_amount(&state, "list", offer->list, offer);
 	push_amount(&state, "amount", offer->amount, offer);
 	push_amount(&state, "discount", offer->discount, offer);

@@ -39,7 +39,7 @@ $$, 'indexes carry the name of their table');
 -- Codes of a short fixed list do not get deleted, and an index for them would cost every insert
 SELECT is_empty($$
 	SELECT k.conname FROM pg_constraint k JOIN relation c ON c.oid = k.conrelid
-	WHERE k.contype = 'f' AND k.confrelid <> 'sales_crm.currency'::regclass AND NOT EXISTS (
+	WHERE k.contype = 'f' AND k.confrelid NOT IN ('sales_crm.currency'::regclass, 'sales_crm.unit'::regclass) AND NOT EXISTS (
 		SELECT FROM pg_index i WHERE i.indrelid = k.conrelid
 			AND (string_to_array(i.indkey::text, ' ')::smallint[])[1:cardinality(k.conkey)] @> k.conkey)
 $$, 'every foreign key has an index');

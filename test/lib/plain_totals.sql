@@ -1,0 +1,50 @@
+-- What compute_totals() does with method en16931, written a second time, in plain SQL numerics: the
+-- other side of the property test and of the bench. The view plain.total reads the tables
+-- plain.offer and plain.line. Amounts are in minor units where they are divided, so that nothing
+-- is rounded but what the rules round.
+CREATE SCHEMA plain;
+CREATE TABLE plain.offer (offer_id int PRIMARY KEY, discount_percent numeric, discount_amount numeric,
+	currency text, minor_units int, prices_include_tax boolean, method text);
+CREATE TABLE plain.line (offer_id int, line int, quantity numeric, unit_price numeric, discount_percent numeric,
+	discount_amount numeric, tax_percent numeric, tax_category text, optional boolean);
+
+CREATE VIEW plain.rate AS
+SELECT o.offer_id, l.tax_percent, l.tax_category, o.minor_units,
+	sum(CASE WHEN l.discount_amount IS NULL
+		THEN round(l.quantity * l.unit_price * (1 - coalesce(l.discount_percent, 0) * 0.01), o.minor_units)
+		ELSE round(l.quantity * l.unit_price, o.minor_units) - sign(l.quantity) * l.discount_amount END
+	) FILTER (WHERE NOT l.optional) AS amount
+FROM plain.offer o JOIN plain.line l USING (offer_id)
+GROUP BY 1, 2, 3;
+
+CREATE VIEW plain.split AS
+SELECT *, floor + (row_number() OVER (PARTITION BY offer_id ORDER BY remainder DESC, tax_percent DESC, tax_category)
+	<= discount - sum(floor) OVER (PARTITION BY offer_id))::int AS part
+FROM (
+	SELECT *, div(numerator, denominator) - (mod(numerator, denominator) < 0)::int AS floor,
+		numerator - denominator * (div(numerator, denominator) - (mod(numerator, denominator) < 0)::int) AS remainder
+	FROM (
+		SELECT s.*, CASE WHEN s.discount_percent IS NULL THEN s.discount * s.amount ELSE s.discount_percent * 10000 * s.amount END AS numerator,
+			CASE WHEN s.discount_percent IS NULL THEN greatest(s.total, 1) ELSE 1000000 END AS denominator
+		FROM (
+			SELECT t.*, CASE WHEN discount_percent IS NULL THEN coalesce(discount_amount, 0) * 10 ^ minor_units
+				ELSE round(total * discount_percent * 0.01) END AS discount
+			FROM (
+				SELECT r.offer_id, r.tax_percent, r.tax_category, r.minor_units, o.prices_include_tax, o.discount_percent, o.discount_amount,
+					coalesce(r.amount, 0) * 10 ^ r.minor_units AS amount,
+					sum(coalesce(r.amount, 0) * 10 ^ r.minor_units) OVER (PARTITION BY r.offer_id) AS total
+				FROM plain.rate r JOIN plain.offer o USING (offer_id)) t) s) n) f;
+
+CREATE VIEW plain.total AS
+SELECT offer_id, round(sum(amount) / 10 ^ minor_units, minor_units) AS amount,
+	round(max(discount) / 10 ^ minor_units, minor_units) AS discount,
+	round(sum(after - CASE WHEN prices_include_tax THEN vat ELSE 0 END) / 10 ^ minor_units, minor_units) AS net,
+	round(sum(vat) / 10 ^ minor_units, minor_units) AS vat,
+	round(sum(after + CASE WHEN prices_include_tax THEN 0 ELSE vat END) / 10 ^ minor_units, minor_units) AS gross,
+	array_agg(vat ORDER BY tax_percent DESC, tax_category) AS vats
+FROM (
+	SELECT *, amount - part AS after, round(CASE WHEN prices_include_tax
+		THEN ((amount - part) * tax_percent)::numeric(60,20) / (100 + tax_percent)
+		ELSE (amount - part) * tax_percent * 0.01 END) AS vat
+	FROM plain.split) v
+GROUP BY offer_id, minor_units;
