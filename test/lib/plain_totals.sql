@@ -27,20 +27,20 @@ FROM (
 		SELECT s.*, CASE WHEN s.discount_percent IS NULL THEN s.discount * s.amount ELSE s.discount_percent * 10000 * s.amount END AS numerator,
 			CASE WHEN s.discount_percent IS NULL THEN greatest(s.total, 1) ELSE 1000000 END AS denominator
 		FROM (
-			SELECT t.*, CASE WHEN discount_percent IS NULL THEN coalesce(discount_amount, 0) * 10 ^ minor_units
+			SELECT t.*, CASE WHEN discount_percent IS NULL THEN coalesce(discount_amount, 0) * 10::numeric ^ minor_units
 				ELSE round(total * discount_percent * 0.01) END AS discount
 			FROM (
 				SELECT r.offer_id, r.tax_percent, r.tax_category, r.minor_units, o.prices_include_tax, o.discount_percent, o.discount_amount,
-					coalesce(r.amount, 0) * 10 ^ r.minor_units AS amount,
-					sum(coalesce(r.amount, 0) * 10 ^ r.minor_units) OVER (PARTITION BY r.offer_id) AS total
+					coalesce(r.amount, 0) * 10::numeric ^ r.minor_units AS amount,
+					sum(coalesce(r.amount, 0) * 10::numeric ^ r.minor_units) OVER (PARTITION BY r.offer_id) AS total
 				FROM plain.rate r JOIN plain.offer o USING (offer_id)) t) s) n) f;
 
 CREATE VIEW plain.total AS
-SELECT offer_id, round(sum(amount) / 10 ^ minor_units, minor_units) AS amount,
-	round(max(discount) / 10 ^ minor_units, minor_units) AS discount,
-	round(sum(after - CASE WHEN prices_include_tax THEN vat ELSE 0 END) / 10 ^ minor_units, minor_units) AS net,
-	round(sum(vat) / 10 ^ minor_units, minor_units) AS vat,
-	round(sum(after + CASE WHEN prices_include_tax THEN 0 ELSE vat END) / 10 ^ minor_units, minor_units) AS gross,
+SELECT offer_id, round(sum(amount) / 10::numeric ^ minor_units, minor_units) AS amount,
+	round(max(discount) / 10::numeric ^ minor_units, minor_units) AS discount,
+	round(sum(after - CASE WHEN prices_include_tax THEN vat ELSE 0 END) / 10::numeric ^ minor_units, minor_units) AS net,
+	round(sum(vat) / 10::numeric ^ minor_units, minor_units) AS vat,
+	round(sum(after + CASE WHEN prices_include_tax THEN 0 ELSE vat END) / 10::numeric ^ minor_units, minor_units) AS gross,
 	array_agg(vat ORDER BY tax_percent DESC, tax_category) AS vats
 FROM (
 	SELECT *, amount - part AS after, round(CASE WHEN prices_include_tax

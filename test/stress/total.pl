@@ -34,10 +34,11 @@ SELECT o.offer_id, k, CASE WHEN random() < 0.15 THEN -1 ELSE 1 END * (CASE WHEN 
 FROM plain.offer o, generate_series(1, 12) k, LATERAL (SELECT (array[21, 6, 0, 0, 5.5, 2.1, 25])[1 + (random() * 6 + k * 0)::int] AS percent) p,
 	LATERAL (SELECT p.percent, CASE WHEN p.percent > 0 THEN 'S' WHEN random() < 0.5 THEN 'Z' ELSE 'E' END AS category) r
 WHERE k <= 1 + (o.offer_id * 7919) % 12;
-UPDATE plain.line l SET discount_amount = round(abs(quantity * unit_price) * random()::numeric * 0.9, minor_units)
-FROM plain.offer o WHERE o.offer_id = l.offer_id AND l.discount_percent IS NULL AND random() < 0.3
-	AND round(abs(quantity * unit_price) * 0.9, minor_units) <= round(abs(quantity * unit_price), minor_units);
-UPDATE plain.line SET discount_amount = NULL FROM plain.offer o WHERE o.offer_id = line.offer_id AND discount_amount > round(abs(quantity * unit_price), minor_units);
+UPDATE plain.line l SET discount_amount = d.amount
+FROM (SELECT offer_id, line, round(abs(quantity * unit_price) * random()::numeric, minor_units) AS amount, random() < 0.3 AS wanted
+	FROM plain.line JOIN plain.offer USING (offer_id)) d, plain.offer o
+WHERE d.offer_id = l.offer_id AND d.line = l.line AND o.offer_id = l.offer_id AND d.wanted AND l.discount_percent IS NULL
+	AND d.amount <= round(abs(quantity * unit_price), minor_units);
 UPDATE plain.offer o SET discount_amount = round(t.amount * random()::numeric, o.minor_units)
 FROM plain.total t WHERE t.offer_id = o.offer_id AND t.amount > 0 AND o.discount_percent IS NULL AND random() < 0.5;
 UPDATE plain.offer o SET discount_amount = t.amount FROM plain.total t
@@ -82,7 +83,7 @@ none("en16931 is what plain SQL computes",
 	"o.method = 'en16931' AND (t.amount, t.discount, t.net, t.vat, t.gross) IS DISTINCT FROM (" . join(', ', map { total($_) } qw(amount discount net vat gross)) . ')',
 	'plain.computed c JOIN plain.offer o USING (offer_id) LEFT JOIN plain.total t USING (offer_id)');
 none("and so is the VAT of each rate",
-	"o.method = 'en16931' AND t.vats <> (SELECT array_agg((x ->> 'vat')::numeric * 10 ^ o.minor_units ORDER BY i) FROM jsonb_array_elements(totals -> 'taxes') WITH ORDINALITY y (x, i))",
+	"o.method = 'en16931' AND t.vats <> (SELECT array_agg((x ->> 'vat')::numeric * 10::numeric ^ o.minor_units ORDER BY i) FROM jsonb_array_elements(totals -> 'taxes') WITH ORDINALITY y (x, i))",
 	'plain.computed c JOIN plain.offer o USING (offer_id) JOIN plain.total t USING (offer_id)');
 
 $node->stop;
