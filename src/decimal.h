@@ -35,6 +35,14 @@ extern int64 decimal_power(int exponent);
 static inline int128
 decimal_divide(int128 numerator, int128 denominator)
 {
+	/* Most fit 64 bits, whose division is several times faster */
+	if (numerator > -DECIMAL_MAX / 2 && numerator < DECIMAL_MAX / 2 && denominator < DECIMAL_MAX / 2)
+	{
+		int64 n = (int64) numerator;
+		int64 d = (int64) denominator;
+
+		return n >= 0 ? (n + d / 2) / d : -((-n + d / 2) / d);
+	}
 	return numerator >= 0 ? (numerator + denominator / 2) / denominator
 						  : -((-numerator + denominator / 2) / denominator);
 }

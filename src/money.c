@@ -42,8 +42,8 @@ static int64 read_decimal(const char *what, NullableDatum value, int scale, int6
 static MoneyDiscount
 read_discount(const Currency *currency, NullableDatum percent, NullableDatum amount);
 static void refuse(const char *message, char *detail, const char *hint);
-static int64 checked_amount(int128 amount, const Currency *currency);
-static void add_to(int64 *sum, int64 amount, const Currency *currency);
+static int64 checked_amount(int128 amount, const Offer *offer);
+static void add_to(int64 *sum, int64 amount, const Offer *offer);
 static int find_rate(Offer *offer, const MoneyLine *line);
 static OfferLine *new_line(Offer *offer);
 static void sort_rates(Offer *offer);
@@ -58,7 +58,9 @@ Offer *
 money_offer(const Currency *currency, VatMethod method, bool prices_include_tax, bool wants_lines)
 {
 	Offer *offer = palloc0_array(Offer, 1);
+	int64 unit = decimal_power(currency->minor_units);
 
+	offer->limit = AMOUNT_LIMIT > DECIMAL_MAX / unit ? DECIMAL_MAX : AMOUNT_LIMIT * unit - 1;
 	offer->currency = currency;
 	offer->method = method;
 	offer->prices_include_tax = prices_include_tax;
@@ -104,7 +106,7 @@ money_add_line(Offer *offer, const MoneyLine *line)
 	int minor_units = offer->currency->minor_units;
 	int64 unit = decimal_power(2 * MONEY_DECIMALS - minor_units);
 	int128 product = (int128) line->quantity * line->unit_price;
-	int64 list = checked_amount(decimal_divide(product, unit), offer->currency);
+	int64 list = checked_amount(decimal_divide(product, unit), offer);
 	int64 amount = list;
 	OfferRate *rate;
 	int rate_index;
@@ -135,9 +137,9 @@ money_add_line(Offer *offer, const MoneyLine *line)
 	if (line->optional)
 		return;
 	rate = &offer->rates[rate_index];
-	add_to(&rate->amount, amount, offer->currency);
-	add_to(&offer->amount, amount, offer->currency);
-	add_to(&offer->list, list, offer->currency);
+	add_to(&rate->amount, amount, offer);
+	add_to(&offer->amount, amount, offer);
+	add_to(&offer->list, list, offer);
 }
 
 void
@@ -162,11 +164,11 @@ money_compute(Offer *offer)
 			tax_per_line(offer, i);
 		else
 			tax_per_rate(offer, i, parts);
-		add_to(&offer->net, offer->rates[i].base, offer->currency);
-		add_to(&offer->vat, offer->rates[i].vat, offer->currency);
+		add_to(&offer->net, offer->rates[i].base, offer);
+		add_to(&offer->vat, offer->rates[i].vat, offer);
 	}
 	offer->gross = offer->net;
-	add_to(&offer->gross, offer->vat, offer->currency);
+	add_to(&offer->gross, offer->vat, offer);
 	pfree(parts);
 }
 
@@ -241,24 +243,22 @@ refuse(const char *message, char *detail, const char *hint)
 
 /* checked_amount returns minor units that are within what an amount may be. */
 static int64
-checked_amount(int128 amount, const Currency *currency)
+checked_amount(int128 amount, const Offer *offer)
 {
-	int128 limit = (int128) AMOUNT_LIMIT * decimal_power(currency->minor_units) - 1;
-
-	limit = Min(limit, DECIMAL_MAX);
-	if (amount > limit || amount < -limit)
-		ereport(ERROR,
-				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE), errmsg("amount is out of range"),
-				 errdetail("Amounts, and sums of them, stay within " INT64_FORMAT " %s.",
-						   (int64) (limit / decimal_power(currency->minor_units)), currency->code),
-				 errhint("Look for a quantity or unit price that is too large.")));
+	if (unlikely(amount > offer->limit || amount < -offer->limit))
+		ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+						errmsg("amount is out of range"),
+						errdetail("Amounts, and sums of them, stay within " INT64_FORMAT " %s.",
+								  offer->limit / decimal_power(offer->currency->minor_units),
+								  offer->currency->code),
+						errhint("Look for a quantity or unit price that is too large.")));
 	return (int64) amount;
 }
 
 static void
-add_to(int64 *sum, int64 amount, const Currency *currency)
+add_to(int64 *sum, int64 amount, const Offer *offer)
 {
-	*sum = checked_amount((int128) *sum + amount, currency);
+	*sum = checked_amount((int128) *sum + amount, offer);
 }
 
 /* find_rate returns the index of a line's rate, which is new with the first line of its kind. */
@@ -495,9 +495,9 @@ tax_per_line(Offer *offer, int rate)
 		line->vat = vat_of(offer, line->base, whole->percent);
 		if (offer->prices_include_tax)
 			line->base -= line->vat;
-		add_to(&whole->net, line->net, offer->currency);
-		add_to(&whole->base, line->base, offer->currency);
-		add_to(&whole->vat, line->vat, offer->currency);
+		add_to(&whole->net, line->net, offer);
+		add_to(&whole->base, line->base, offer);
+		add_to(&whole->vat, line->vat, offer);
 	}
 }
 

@@ -73,6 +73,7 @@ typedef struct Offer
 	bool prices_include_tax;
 	bool for_lines;	  /* the caller wants to know what lines come to */
 	bool wants_lines; /* lines are to be kept, for that or for the method */
+	int64 limit;	  /* of amounts */
 	MoneyDiscount given;
 	int nlines;
 	int line_capacity;

@@ -34,7 +34,7 @@ CREATE AGGREGATE sales_crm.totals(quantity numeric, unit_price numeric, discount
 	discount_amount numeric, tax_percent numeric, tax_category text, optional boolean,
 	offer_discount_percent numeric, offer_discount_amount numeric, method text, currency text,
 	prices_include_tax boolean)
-(SFUNC = sales_crm.totals_add, STYPE = internal, FINALFUNC = sales_crm.totals_final,
+(SFUNC = sales_crm.totals_add, STYPE = internal, SSPACE = 600, FINALFUNC = sales_crm.totals_final,
 	FINALFUNC_MODIFY = read_write, PARALLEL = safe);
 COMMENT ON AGGREGATE sales_crm.totals(numeric, numeric, numeric, numeric, numeric, text, boolean, numeric, numeric, text, text, boolean) IS
 	'compute_totals() for the lines of each group, without its lines: what the whole offer has is the same in all rows of a group. A row without quantity is a heading or text';

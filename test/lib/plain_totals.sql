@@ -1,11 +1,11 @@
 -- What compute_totals() does with method en16931, written a second time, in plain SQL numerics: the
 -- other side of the property test and of the bench. The view plain.total reads the tables
 -- plain.offer and plain.line. Amounts are in minor units where they are divided, so that nothing
--- is rounded but what the rules round.
-CREATE SCHEMA plain;
-CREATE TABLE plain.offer (offer_id int PRIMARY KEY, discount_percent numeric, discount_amount numeric,
+-- is rounded but what the rules round. Who has made plain.offer and plain.line keeps them.
+CREATE SCHEMA IF NOT EXISTS plain;
+CREATE TABLE IF NOT EXISTS plain.offer (offer_id int PRIMARY KEY, discount_percent numeric, discount_amount numeric,
 	currency text, minor_units int, prices_include_tax boolean, method text);
-CREATE TABLE plain.line (offer_id int, line int, quantity numeric, unit_price numeric, discount_percent numeric,
+CREATE TABLE IF NOT EXISTS plain.line (offer_id int, line int, quantity numeric, unit_price numeric, discount_percent numeric,
 	discount_amount numeric, tax_percent numeric, tax_category text, optional boolean);
 
 CREATE VIEW plain.rate AS
@@ -15,7 +15,7 @@ SELECT o.offer_id, l.tax_percent, l.tax_category, o.minor_units,
 		ELSE round(l.quantity * l.unit_price, o.minor_units) - sign(l.quantity) * l.discount_amount END
 	) FILTER (WHERE NOT l.optional) AS amount
 FROM plain.offer o JOIN plain.line l USING (offer_id)
-GROUP BY 1, 2, 3;
+GROUP BY 1, 2, 3, 4;
 
 CREATE VIEW plain.split AS
 SELECT *, floor + (row_number() OVER (PARTITION BY offer_id ORDER BY remainder DESC, tax_percent DESC, tax_category)
@@ -41,7 +41,9 @@ SELECT offer_id, round(sum(amount) / 10::numeric ^ minor_units, minor_units) AS 
 	round(sum(after - CASE WHEN prices_include_tax THEN vat ELSE 0 END) / 10::numeric ^ minor_units, minor_units) AS net,
 	round(sum(vat) / 10::numeric ^ minor_units, minor_units) AS vat,
 	round(sum(after + CASE WHEN prices_include_tax THEN 0 ELSE vat END) / 10::numeric ^ minor_units, minor_units) AS gross,
-	array_agg(vat ORDER BY tax_percent DESC, tax_category) AS vats
+	jsonb_agg(jsonb_build_object('category', tax_category, 'percent', tax_percent, 'amount', round(amount / 10::numeric ^ minor_units, minor_units),
+		'discount', round(part / 10::numeric ^ minor_units, minor_units), 'vat', round(vat / 10::numeric ^ minor_units, minor_units))
+		ORDER BY tax_percent DESC, tax_category) AS taxes
 FROM (
 	SELECT *, amount - part AS after, round(CASE WHEN prices_include_tax
 		THEN ((amount - part) * tax_percent)::numeric(60,20) / (100 + tax_percent)

@@ -82,8 +82,8 @@ none("no amount has more decimals than its currency", "EXISTS (SELECT FROM jsonb
 none("en16931 is what plain SQL computes",
 	"o.method = 'en16931' AND (t.amount, t.discount, t.net, t.vat, t.gross) IS DISTINCT FROM (" . join(', ', map { total($_) } qw(amount discount net vat gross)) . ')',
 	'plain.computed c JOIN plain.offer o USING (offer_id) LEFT JOIN plain.total t USING (offer_id)');
-none("and so is the VAT of each rate",
-	"o.method = 'en16931' AND t.vats <> (SELECT array_agg((x ->> 'vat')::numeric * 10::numeric ^ o.minor_units ORDER BY i) FROM jsonb_array_elements(totals -> 'taxes') WITH ORDINALITY y (x, i))",
+none("and so is each rate",
+	"o.method = 'en16931' AND t.taxes <> (SELECT jsonb_agg(x - 'net' - 'base' ORDER BY i) FROM jsonb_array_elements(totals -> 'taxes') WITH ORDINALITY y (x, i))",
 	'plain.computed c JOIN plain.offer o USING (offer_id) JOIN plain.total t USING (offer_id)');
 
 $node->stop;
