@@ -245,6 +245,7 @@ guard_insert(Guard *guard)
 	OpportunityRow *new = guard->new;
 	const Configuration *configuration = guard->move.configuration;
 	int64 member_id = guard->move.member.member_id;
+	Datum none;
 
 	guard->move.from = NULL;
 	if (opportunity_is_null(new, OPPORTUNITY_PHASE_ID))
@@ -265,6 +266,8 @@ guard_insert(Guard *guard)
 	set(new, OPPORTUNITY_UPDATED_AT, TimestampTzGetDatum(guard->now));
 	set(new, OPPORTUNITY_REVISION, Int64GetDatum(1));
 	check_values(guard);
+	if (!opportunity_is_null(new, OPPORTUNITY_DISCOUNT_PERCENT))
+		(void) product_line_total(new, guard->move.member, true, &none);
 	transition_require(&guard->move, new);
 }
 

@@ -210,10 +210,10 @@ product_line_total(const OpportunityRow *row, Member member, bool new_discount, 
 	values[0] = key_array(&touched, 1);
 	nlines = plan_run(&read_plan, PLAN_READ_LATEST, values, NULL);
 	found = total_of(&terms, SPI_tuptable, nlines, &next, &offer);
+	if (new_discount)
+		check_discount(offer, terms.opportunity_id, 0, member);
 	if (found)
 	{
-		if (new_discount)
-			check_discount(offer, terms.opportunity_id, 0, member);
 		MemoryContextSwitchTo(caller);
 		*total = decimal_to_numeric(offer->net, terms.currency->minor_units);
 	}
@@ -374,7 +374,8 @@ settle(const Touched *touched, int count)
 					   sizeof(Touched), compare_touched);
 		if (!counts || !total_of(&terms, SPI_tuptable, nlines, &next, &offer))
 			continue;
-		if (mine->discounted)
+		/* A fixed amount weighs more when the total falls */
+		if (mine->discounted || (mine->counts && !terms.discount_amount.isnull))
 			check_discount(offer, terms.opportunity_id, mine->discount, member);
 		MemoryContextSwitchTo(caller);
 		total = decimal_to_numeric(offer->net, terms.currency->minor_units);
@@ -474,6 +475,8 @@ check_discount(const Offer *offer, int64 opportunity_id, int64 of_lines, Member 
 	int64 given = Max(money_percent(offer->list, offer->amount - offer->discount), of_lines);
 	Datum values[1] = {Int64GetDatum(opportunity_id)};
 
+	if (offer->given.kind == DISCOUNT_PERCENT)
+		given = Max(given, offer->given.value);
 	if (member.member_id == 0 || given <= limit)
 		return;
 	plan_begin();

@@ -75,8 +75,8 @@ extern int64 line_discount(const LineRow *row);
 extern bool product_line_sets(const OpportunityRow *row);
 
 /*
- * The discounted net total of the lines of a row that is locked; false when no line counts. A new
- * discount must be within the member's limit. Errors: SC201, 23514, 22003
+ * The discounted net total of the lines of a row that is new or locked; false when no line counts.
+ * A new discount must be within the member's limit, lines or not. Errors: SC201, 23514, 22003
  */
 extern bool product_line_total(const OpportunityRow *row, Member member, bool new_discount,
 							   Datum *total);

@@ -4,6 +4,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	member bigint := sales_crm.current_member();
+	most numeric := (SELECT c.max_discount_percent_of_managers FROM sales_crm.company c);
 	manager boolean := coalesce((SELECT m.is_manager FROM sales_crm.member m WHERE m.member_id = member), true);
 BEGIN
 	IF TG_OP = 'INSERT' THEN
@@ -22,6 +23,12 @@ BEGIN
 			USING ERRCODE = 'SC201',
 				DETAIL = format('Member %s is no manager.', member),
 				HINT = 'Leave status at requested and ask a manager.';
+	END IF;
+	IF NEW.status = 'approved' AND NEW.discount_percent > most AND member IS NOT NULL THEN
+		RAISE EXCEPTION 'discount is above the limit'
+			USING ERRCODE = 'SC201',
+				DETAIL = format('Managers may approve %s %%, the request is for %s %%.', trim_scale(most), trim_scale(NEW.discount_percent)),
+				HINT = 'Reject it, or raise company.max_discount_percent_of_managers.';
 	END IF;
 	IF NEW.status <> 'requested' AND (TG_OP = 'UPDATE' OR NEW.decided_at IS NULL) THEN
 		NEW.decided_by := member;
