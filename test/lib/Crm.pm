@@ -45,6 +45,21 @@ SELECT 'Opportunity ' || i, a.account_id, a.owner_id, i * 10.5, CASE WHEN i % 7 
 FROM generate_series(1, $count) i
 JOIN sales_crm.account a ON a.name = 'Account ' || (1 + i % 50)
 JOIN sales_crm.source s ON s.position = 1 + i % 6;
+INSERT INTO sales_crm.tax_rate (name, percent, category) VALUES ('VAT 6 %', 6, 'S');
+INSERT INTO sales_crm.product (sku, name, description, unit, unit_price, currency, unit_cost, active)
+SELECT 'P' || i, 'Product ' || i, 'Number ' || i, (array['C62', 'HUR', 'KGM'])[1 + i % 3], i * 1.234567, CASE WHEN i % 5 = 0 THEN 'USD' ELSE 'EUR' END,
+	CASE WHEN i % 2 = 0 THEN i END, i % 10 <> 9 FROM generate_series(1, 30) i;
+INSERT INTO sales_crm.product_price (product_id, currency, min_quantity, unit_price)
+SELECT product_id, c, q, 10 + q FROM sales_crm.product, unnest(array['EUR', 'USD']) c, unnest(array[0, 10]) q;
+INSERT INTO sales_crm.product_line (opportunity_id, product_id, quantity, discount_percent, optional)
+SELECT o.opportunity_id, p.product_id, k + 0.5, CASE WHEN k = 2 THEN 12.5 END, k = 4
+FROM sales_crm.opportunity o, generate_series(1, 4) k JOIN sales_crm.product p ON p.sku = 'P' || k WHERE o.opportunity_id % 3 = 0;
+INSERT INTO sales_crm.product_line (opportunity_id, kind, name, extra_description)
+SELECT opportunity_id, 'heading', 'Heading', 'Below it' FROM sales_crm.opportunity WHERE opportunity_id % 6 = 0;
+UPDATE sales_crm.opportunity SET discount_percent = 5 WHERE opportunity_id % 9 = 0;
+UPDATE sales_crm.opportunity SET discount_amount = 1, prices_include_tax = true WHERE opportunity_id % 12 = 3 AND discount_percent IS NULL;
+SELECT sales_crm.request_discount_approval(opportunity_id, 40, 'Because') FROM sales_crm.opportunity WHERE opportunity_id % 50 = 0;
+SELECT sales_crm.decide_discount_approval(discount_approval_id, true) FROM sales_crm.discount_approval WHERE opportunity_id % 100 = 0;
 UPDATE sales_crm.opportunity o SET phase_id = p.phase_id,
 	lost_reason_id = CASE WHEN p.outcome = 'lost' THEN (SELECT min(lost_reason_id) FROM sales_crm.lost_reason) END
 FROM sales_crm.phase p WHERE p.pipeline_id = o.pipeline_id AND p.position = 1 + o.opportunity_id % 7;
@@ -124,8 +139,8 @@ sub error_of
 sub healthy
 {
 	my ($node, $database, $name) = @_;
-	is($node->safe_psql($database, 'SELECT (SELECT count(*) FROM sales_crm.verify_opportunities()), (SELECT count(*) FROM sales_crm.verify_forecast())'),
-		'0|0', "$name: verified");
+	is($node->safe_psql($database, 'SELECT (SELECT count(*) FROM sales_crm.verify_opportunities()), (SELECT count(*) FROM sales_crm.verify_forecast()), (SELECT count(*) FROM sales_crm.verify_product_lines())'),
+		'0|0|0', "$name: verified");
 	is($node->safe_psql($database, <<'SQL'), "1|New|1\n1|Won|0", "$name: works");
 WITH a AS (INSERT INTO sales_crm.account (name) VALUES ('Later') RETURNING account_id)
 INSERT INTO sales_crm.opportunity (name, account_id) SELECT 'Later', account_id FROM a;
