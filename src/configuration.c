@@ -41,8 +41,8 @@ PG_FUNCTION_INFO_V1(scrm_setup_version);
 
 /* The tables that make up the configuration */
 static const char *const configuration_tables[] = {
-	"company",			"currency",		  "pipeline", "phase",	  "phase_transition",
-	"follow_up_rule", "holiday", "tax_rate", "schema_version",
+	"company",		  "currency", "pipeline", "phase",			"phase_transition",
+	"follow_up_rule", "holiday",  "tax_rate", "schema_version",
 };
 
 static Configuration *current = NULL;
@@ -215,8 +215,7 @@ configuration_local_date(const Configuration *configuration, TimestampTz at)
 Datum
 scrm_configuration_lock(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger =
-		trigger_require(fcinfo, "configuration_lock", TRIGGER_EVENT_BEFORE, 0);
+	TriggerData *trigger = trigger_require(fcinfo, "configuration_lock", TRIGGER_EVENT_BEFORE, 0);
 
 	LockRelationOid(plan_relation(trigger->tg_trigger->tgnargs > 0 ? trigger->tg_trigger->tgargs[0]
 																   : "opportunity"),

@@ -36,7 +36,8 @@ static inline int128
 decimal_divide(int128 numerator, int128 denominator)
 {
 	/* Most fit 64 bits, whose division is several times faster */
-	if (numerator > -DECIMAL_MAX / 2 && numerator < DECIMAL_MAX / 2 && denominator < DECIMAL_MAX / 2)
+	if (numerator > -DECIMAL_MAX / 2 && numerator < DECIMAL_MAX / 2 &&
+		denominator < DECIMAL_MAX / 2)
 	{
 		int64 n = (int64) numerator;
 		int64 d = (int64) denominator;

@@ -95,8 +95,8 @@ money_line(const Currency *currency, NullableDatum quantity, NullableDatum unit_
 	line.unit_price =
 		read_decimal("unit_price", unit_price, MONEY_DECIMALS, 0, PRICE_LIMIT * MILLION);
 	line.discount = read_discount(currency, discount_percent, discount_amount);
-	line.tax_percent = read_decimal("tax_percent", tax_percent, MONEY_PERCENT_DECIMALS, 0,
-									MONEY_HUNDRED_PERCENT);
+	line.tax_percent =
+		read_decimal("tax_percent", tax_percent, MONEY_PERCENT_DECIMALS, 0, MONEY_HUNDRED_PERCENT);
 	return line;
 }
 
@@ -227,9 +227,9 @@ read_discount(const Currency *currency, NullableDatum percent, NullableDatum amo
 		int64 unit = decimal_power(currency->minor_units);
 
 		discount.kind = DISCOUNT_AMOUNT;
-		discount.value = read_decimal("discount_amount", amount, currency->minor_units, 0,
-									  AMOUNT_LIMIT > DECIMAL_MAX / unit ? DECIMAL_MAX
-																		: AMOUNT_LIMIT * unit);
+		discount.value =
+			read_decimal("discount_amount", amount, currency->minor_units, 0,
+						 AMOUNT_LIMIT > DECIMAL_MAX / unit ? DECIMAL_MAX : AMOUNT_LIMIT * unit);
 	}
 	return discount;
 }
@@ -246,12 +246,12 @@ static int64
 checked_amount(int128 amount, const Offer *offer)
 {
 	if (unlikely(amount > offer->limit || amount < -offer->limit))
-		ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-						errmsg("amount is out of range"),
-						errdetail("Amounts, and sums of them, stay within " INT64_FORMAT " %s.",
-								  offer->limit / decimal_power(offer->currency->minor_units),
-								  offer->currency->code),
-						errhint("Look for a quantity or unit price that is too large.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE), errmsg("amount is out of range"),
+				 errdetail("Amounts, and sums of them, stay within " INT64_FORMAT " %s.",
+						   offer->limit / decimal_power(offer->currency->minor_units),
+						   offer->currency->code),
+				 errhint("Look for a quantity or unit price that is too large.")));
 	return (int64) amount;
 }
 
@@ -535,7 +535,7 @@ split(int64 whole, Part *parts, int nparts)
 static int64
 vat_of(const Offer *offer, int64 amount, int64 percent)
 {
-	return (int64) decimal_divide((int128) amount * percent,
-								  offer->prices_include_tax ? MONEY_HUNDRED_PERCENT + percent
-															: MONEY_HUNDRED_PERCENT);
+	return (int64) decimal_divide((int128) amount * percent, offer->prices_include_tax
+																 ? MONEY_HUNDRED_PERCENT + percent
+																 : MONEY_HUNDRED_PERCENT);
 }

@@ -90,12 +90,12 @@ typedef struct Offer
 } Offer;
 
 /* An offer without lines, in the current memory context */
-extern Offer *money_offer(const Currency *currency, VatMethod method, bool prices_include_tax,
-						  bool wants_lines);
+extern Offer *
+money_offer(const Currency *currency, VatMethod method, bool prices_include_tax, bool wants_lines);
 
 /* Errors: 23514 for a discount below 0, above 100 % or of too many decimals */
-extern void money_check_discount(const Currency *currency, NullableDatum percent,
-								 NullableDatum amount);
+extern void
+money_check_discount(const Currency *currency, NullableDatum percent, NullableDatum amount);
 extern void money_set_discount(Offer *offer, NullableDatum percent, NullableDatum amount);
 
 /*

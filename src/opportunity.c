@@ -69,6 +69,7 @@ typedef struct Guard
 	Move move;
 	const OpportunityRow *old; /* NULL for INSERT */
 	OpportunityRow *new;
+	bool follows;	   /* the amount has just been made what product lines come to */
 	TimestampTz now;   /* when the transaction began */
 	TimestampTz clock; /* the present moment */
 } Guard;
@@ -190,6 +191,7 @@ scrm_opportunity_guard(PG_FUNCTION_ARGS)
 	new.nulls = memcpy(palloc_array(bool, natts), given.nulls, sizeof(bool) * natts);
 	guard.new = &new;
 	guard.old = NULL;
+	guard.follows = false;
 	guard.now = GetCurrentTransactionStartTimestamp();
 	guard.clock = GetCurrentTimestamp();
 	guard.move.configuration = configuration_get();
@@ -276,9 +278,17 @@ guard_update(Guard *guard)
 {
 	OpportunityRow *new = guard->new;
 	const OpportunityRow *old = guard->old;
+	Datum total;
 
 	set(new, OPPORTUNITY_UPDATED_AT, opportunity_value(old, OPPORTUNITY_UPDATED_AT));
 	set(new, OPPORTUNITY_REVISION, opportunity_value(old, OPPORTUNITY_REVISION));
+	guard->follows = product_line_recomputes(new, guard->move.member, &total);
+	if (guard->follows)
+	{
+		set(new, OPPORTUNITY_AMOUNT, total);
+		if (!changed(guard, OPPORTUNITY_AMOUNT)) /* 100 stays 100, not 100.00 */
+			set(new, OPPORTUNITY_AMOUNT, opportunity_value(old, OPPORTUNITY_AMOUNT));
+	}
 	if (!row_changes(guard))
 		return;
 	check_identity(guard);
@@ -556,14 +566,14 @@ static void
 follow_lines(Guard *guard)
 {
 	OpportunityRow *new = guard->new;
-	bool discount = changed(guard, OPPORTUNITY_DISCOUNT_PERCENT) ||
-					changed(guard, OPPORTUNITY_DISCOUNT_AMOUNT);
+	bool discount =
+		changed(guard, OPPORTUNITY_DISCOUNT_PERCENT) || changed(guard, OPPORTUNITY_DISCOUNT_AMOUNT);
 	bool terms = discount || changed(guard, OPPORTUNITY_CURRENCY) ||
 				 changed(guard, OPPORTUNITY_PRICES_INCLUDE_TAX) ||
 				 changed(guard, OPPORTUNITY_VAT_METHOD);
 	Datum total;
 
-	if (!terms && (!changed(guard, OPPORTUNITY_AMOUNT) || product_line_sets(new)))
+	if (!terms && (guard->follows || !changed(guard, OPPORTUNITY_AMOUNT) || product_line_sets(new)))
 		return;
 	if (!product_line_total(new, guard->move.member, discount, &total))
 		return;
@@ -573,16 +583,16 @@ follow_lines(Guard *guard)
 					 "DELETE its product lines first, and add them again with their prices.");
 	if (changed(guard, OPPORTUNITY_AMOUNT) &&
 		(opportunity_is_null(new, OPPORTUNITY_AMOUNT) ||
-		 !DatumGetBool(DirectFunctionCall2(
-			 numeric_eq, total, opportunity_value(new, OPPORTUNITY_AMOUNT)))))
-		value_refuse("amount", "amount of an opportunity with product lines follows them",
-					 psprintf("They come to %s.",
-							  DatumGetCString(DirectFunctionCall1(numeric_out, total))),
-					 "Change its product lines or its discount; without lines, the amount is free.");
+		 !DatumGetBool(
+			 DirectFunctionCall2(numeric_eq, total, opportunity_value(new, OPPORTUNITY_AMOUNT)))))
+		value_refuse(
+			"amount", "amount of an opportunity with product lines follows them",
+			psprintf("They come to %s.", DatumGetCString(DirectFunctionCall1(numeric_out, total))),
+			"Change its product lines or its discount; without lines, the amount is free.");
 	set(new, OPPORTUNITY_AMOUNT,
-		value_check_amount(total, value_check_currency(guard->move.configuration,
-													   opportunity_value(new,
-																		 OPPORTUNITY_CURRENCY))));
+		value_check_amount(total,
+						   value_check_currency(guard->move.configuration,
+												opportunity_value(new, OPPORTUNITY_CURRENCY))));
 }
 
 static void

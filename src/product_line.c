@@ -6,7 +6,8 @@
  * that it touched are locked in the order of their keys, so that two sessions never wait for each
  * other in a circle; then their lines are read with the latest snapshot, so that what another
  * session committed before the lock counts, and their amounts are set. A transaction with an older
- * snapshot gets 40001 from the lock when the opportunity has changed since.
+ * snapshot gets 40001 from the lock when the opportunity has changed since. One opportunity alone,
+ * the common case, is locked by its UPDATE, whose guard then asks for the total.
  *
  * Lock order: rows of product_line that the statement writes, then rows of opportunity.
  *
@@ -43,9 +44,9 @@ PG_FUNCTION_INFO_V1(scrm_product_line_amount);
 typedef struct Touched
 {
 	int64 opportunity_id;
-	bool counts;	  /* its total may have changed */
-	bool discounted;  /* a discount has */
-	int64 discount; /* the largest new one of its lines, in ten-thousandths of a percent */
+	bool counts;	 /* its total may have changed */
+	bool discounted; /* a discount has */
+	int64 discount;	 /* the largest new one of its lines, in ten-thousandths of a percent */
 } Touched;
 
 typedef struct TouchedList
@@ -76,6 +77,9 @@ typedef struct Amounts
 
 static const Amounts *amounts_being_set = NULL;
 
+/* The one whose guard is to ask for its total */
+static const Touched *being_recomputed = NULL;
+
 static ScrmPlan lock_plan = {
 	.sql = "SELECT o.opportunity_id, o.currency, o.vat_method, o.prices_include_tax,"
 		   " o.discount_percent, o.discount_amount, o.amount, o.closed_at"
@@ -94,6 +98,20 @@ static ScrmPlan read_plan = {
 	.argtypes = {INT8ARRAYOID},
 };
 
+static ScrmPlan read_one_plan = {
+	.sql = "SELECT l.opportunity_id, l.quantity, l.unit_price, l.discount_percent,"
+		   " l.discount_amount, l.tax_percent, l.tax_category, l.optional"
+		   " FROM sales_crm.product_line l WHERE l.opportunity_id = $1 AND l.kind = 'item'",
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
+
+static ScrmPlan recompute_plan = {
+	.sql = "UPDATE sales_crm.opportunity SET amount = amount WHERE opportunity_id = $1",
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
+
 static BatchPlan amount_plan = {
 	.sql = "UPDATE sales_crm.opportunity o SET amount = n.amount"
 		   " FROM @rows AS n (opportunity_id, amount) WHERE o.opportunity_id = n.opportunity_id",
@@ -106,9 +124,13 @@ static void touch_row(TouchedList *list, const LineRow *old, const LineRow *new)
 static void touch(TouchedList *list, Touched touched);
 static void merge_touched(TouchedList *list);
 static void settle(const Touched *touched, int count);
+static void recompute(const Touched *touched);
+static void check_open(int64 opportunity_id, NullableDatum closed_at);
+static bool
+total_of_row(const OpportunityRow *row, Member member, bool checked, int64 of_lines, Datum *total);
 static void set_amounts(const Amounts *amounts);
-static bool total_of(const Terms *terms, SPITupleTable *lines, uint64 nlines, uint64 *next,
-					 Offer **offer);
+static bool
+total_of(const Terms *terms, SPITupleTable *lines, uint64 nlines, uint64 *next, Offer **offer);
 static void check_discount(const Offer *offer, int64 opportunity_id, int64 of_lines, Member member);
 static Datum key_array(const Touched *touched, int count);
 
@@ -134,8 +156,11 @@ scrm_product_line_amount(PG_FUNCTION_ARGS)
 	}
 	trigger_close_rows(&rows);
 	merge_touched(&list);
-	for (int i = 0; i < list.count; i += CHUNK)
-		settle(list.items + i, Min(CHUNK, list.count - i));
+	if (list.count == 1 && list.items[0].counts)
+		recompute(list.items);
+	else
+		for (int i = 0; i < list.count; i += CHUNK)
+			settle(list.items + i, Min(CHUNK, list.count - i));
 	return PointerGetDatum(NULL);
 }
 
@@ -193,12 +218,35 @@ opportunity_nullable(const OpportunityRow *row, OpportunityColumn column)
 bool
 product_line_total(const OpportunityRow *row, Member member, bool new_discount, Datum *total)
 {
-	Touched touched = {.opportunity_id = opportunity_key(row, OPPORTUNITY_ID)};
-	Terms terms = terms_from(touched.opportunity_id, opportunity_value(row, OPPORTUNITY_CURRENCY),
+	return total_of_row(row, member, new_discount, 0, total);
+}
+
+bool
+product_line_recomputes(const OpportunityRow *row, Member member, Datum *total)
+{
+	const Touched *touched = being_recomputed;
+
+	if (touched == NULL || touched->opportunity_id != opportunity_key(row, OPPORTUNITY_ID))
+		return false;
+	check_open(touched->opportunity_id, opportunity_nullable(row, OPPORTUNITY_CLOSED_AT));
+	return total_of_row(
+		row, member, touched->discounted || !opportunity_is_null(row, OPPORTUNITY_DISCOUNT_AMOUNT),
+		touched->discount, total);
+}
+
+/*
+ * total_of_row computes the total of a row that the session has locked, or false when no line
+ * counts; checked says whether the limit of discounts holds for what it comes to.
+ */
+static bool
+total_of_row(const OpportunityRow *row, Member member, bool checked, int64 of_lines, Datum *total)
+{
+	int64 opportunity_id = opportunity_key(row, OPPORTUNITY_ID);
+	Terms terms = terms_from(opportunity_id, opportunity_value(row, OPPORTUNITY_CURRENCY),
 							 opportunity_nullable(row, OPPORTUNITY_VAT_METHOD),
 							 opportunity_nullable(row, OPPORTUNITY_PRICES_INCLUDE_TAX));
 	MemoryContext caller = CurrentMemoryContext;
-	Datum values[1];
+	Datum values[1] = {Int64GetDatum(opportunity_id)};
 	uint64 nlines;
 	uint64 next = 0;
 	Offer *offer;
@@ -207,11 +255,10 @@ product_line_total(const OpportunityRow *row, Member member, bool new_discount, 
 	terms.discount_percent = opportunity_nullable(row, OPPORTUNITY_DISCOUNT_PERCENT);
 	terms.discount_amount = opportunity_nullable(row, OPPORTUNITY_DISCOUNT_AMOUNT);
 	plan_begin();
-	values[0] = key_array(&touched, 1);
-	nlines = plan_run(&read_plan, PLAN_READ_LATEST, values, NULL);
+	nlines = plan_run(&read_one_plan, PLAN_READ_LATEST, values, NULL);
 	found = total_of(&terms, SPI_tuptable, nlines, &next, &offer);
-	if (new_discount)
-		check_discount(offer, terms.opportunity_id, 0, member);
+	if (checked)
+		check_discount(offer, opportunity_id, of_lines, member);
 	if (found)
 	{
 		MemoryContextSwitchTo(caller);
@@ -227,8 +274,10 @@ static void
 touch_row(TouchedList *list, const LineRow *old, const LineRow *new)
 {
 	static const LineColumn counting[] = {
-		LINE_OPPORTUNITY_ID,  LINE_KIND,			LINE_QUANTITY,	   LINE_UNIT_PRICE,
-		LINE_DISCOUNT_PERCENT, LINE_DISCOUNT_AMOUNT, LINE_TAX_PERCENT, LINE_TAX_CATEGORY,
+		LINE_OPPORTUNITY_ID,   LINE_KIND,
+		LINE_QUANTITY,		   LINE_UNIT_PRICE,
+		LINE_DISCOUNT_PERCENT, LINE_DISCOUNT_AMOUNT,
+		LINE_TAX_PERCENT,	   LINE_TAX_CATEGORY,
 		LINE_OPTIONAL,
 	};
 	Touched touched = {.opportunity_id = 0};
@@ -319,22 +368,50 @@ spi_value(SPITupleTable *table, uint64 row, int column)
 static Terms
 terms_of(SPITupleTable *table, uint64 row)
 {
-	NullableDatum closed_at = spi_value(table, row, 8);
 	Terms terms =
 		terms_from(DatumGetInt64(spi_value(table, row, 1).value), spi_value(table, row, 2).value,
 				   spi_value(table, row, 3), spi_value(table, row, 4));
 
 	terms.discount_percent = spi_value(table, row, 5);
 	terms.discount_amount = spi_value(table, row, 6);
+	check_open(terms.opportunity_id, spi_value(table, row, 8));
+	return terms;
+}
+
+static void
+check_open(int64 opportunity_id, NullableDatum closed_at)
+{
 	if (!closed_at.isnull)
 		ereport(ERROR, (errcode(ERRCODE_SCRM_OPPORTUNITY_CLOSED),
 						errmsg("product lines of a closed opportunity are frozen"),
-						errdetail("Opportunity " INT64_FORMAT " was closed at %s.",
-								  terms.opportunity_id,
+						errdetail("Opportunity " INT64_FORMAT " was closed at %s.", opportunity_id,
 								  timestamptz_to_str(DatumGetTimestampTz(closed_at.value))),
 						errhint("A manager can reopen it by moving it to an open phase of its "
 								"pipeline.")));
-	return terms;
+}
+
+/*
+ * recompute updates one opportunity; its guard, which knows the row as it is once it is locked,
+ * gets the total from product_line_recomputes(). Calls can nest, as in set_amounts().
+ */
+static void
+recompute(const Touched *touched)
+{
+	const Touched *outer = being_recomputed;
+	Datum values[1] = {Int64GetDatum(touched->opportunity_id)};
+
+	PG_TRY();
+	{
+		being_recomputed = touched;
+		plan_begin();
+		(void) plan_run(&recompute_plan, PLAN_WRITE, values, NULL);
+		plan_end();
+	}
+	PG_FINALLY();
+	{
+		being_recomputed = outer;
+	}
+	PG_END_TRY();
 }
 
 /* settle sets the amounts of opportunities, which are in the order of their keys. */
@@ -484,15 +561,15 @@ check_discount(const Offer *offer, int64 opportunity_id, int64 of_lines, Member 
 	limit = Max(limit, DatumGetInt64(spi_value(SPI_tuptable, 0, 1).value));
 	plan_end();
 	if (given > limit)
-		ereport(ERROR,
-				(errcode(ERRCODE_SCRM_NOT_PERMITTED), errmsg("discount is above the limit"),
-				 errdetail("Opportunity " INT64_FORMAT " would have a discount of %.2f %%; member "
-						   INT64_FORMAT " may give %.2f %%.",
-						   opportunity_id, (double) given / 10000, member.member_id,
-						   (double) limit / 10000),
-				 errhint("SELECT sales_crm.request_discount_approval(" INT64_FORMAT
-						 ", discount_percent, reason) asks a manager.",
-						 opportunity_id)));
+		ereport(ERROR, (errcode(ERRCODE_SCRM_NOT_PERMITTED), errmsg("discount is above the limit"),
+						errdetail("Opportunity " INT64_FORMAT
+								  " would have a discount of %.2f %%; member " INT64_FORMAT
+								  " may give %.2f %%.",
+								  opportunity_id, (double) given / 10000, member.member_id,
+								  (double) limit / 10000),
+						errhint("SELECT sales_crm.request_discount_approval(" INT64_FORMAT
+								", discount_percent, reason) asks a manager.",
+								opportunity_id)));
 }
 
 static Datum
@@ -502,6 +579,6 @@ key_array(const Touched *touched, int count)
 
 	for (int i = 0; i < count; i++)
 		keys[i] = Int64GetDatum(touched[i].opportunity_id);
-	return PointerGetDatum(construct_array(keys, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
-										   TYPALIGN_DOUBLE));
+	return PointerGetDatum(
+		construct_array(keys, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }

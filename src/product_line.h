@@ -75,10 +75,16 @@ extern int64 line_discount(const LineRow *row);
 extern bool product_line_sets(const OpportunityRow *row);
 
 /*
+ * The total for a row that is locked because its lines changed; false when it is not the one, or no
+ * line counts. Errors: SC004 when it is closed, and those of product_line_total()
+ */
+extern bool product_line_recomputes(const OpportunityRow *row, Member member, Datum *total);
+
+/*
  * The discounted net total of the lines of a row that is new or locked; false when no line counts.
  * A new discount must be within the member's limit, lines or not. Errors: SC201, 23514, 22003
  */
-extern bool product_line_total(const OpportunityRow *row, Member member, bool new_discount,
-							   Datum *total);
+extern bool
+product_line_total(const OpportunityRow *row, Member member, bool new_discount, Datum *total);
 
 #endif /* SCRM_PRODUCT_LINE_H */

@@ -101,22 +101,20 @@ line_map(Relation relation)
 				attnum = attribute->attnum;
 		}
 		if (attnum == InvalidAttrNumber)
-			ereport(
-				ERROR,
-				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("sales_crm.product_line has no column \"%s\"", line_columns[column].name),
-				 errdetail("The functions of sales_crm work with it."),
-				 errhint("Add or rename it back; columns of your own are welcome.")));
+			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+							errmsg("sales_crm.product_line has no column \"%s\"",
+								   line_columns[column].name),
+							errdetail("The functions of sales_crm work with it."),
+							errhint("Add or rename it back; columns of your own are welcome.")));
 		if (TupleDescAttr(tupdesc, attnum - 1)->atttypid != line_columns[column].type)
-			ereport(ERROR,
-					(errcode(ERRCODE_DATATYPE_MISMATCH),
-					 errmsg("column \"%s\" of sales_crm.product_line has another type than "
-							"sales_crm gave it",
-							line_columns[column].name),
-					 errdetail("It has type %s instead of %s.",
-							   format_type_be(TupleDescAttr(tupdesc, attnum - 1)->atttypid),
-							   format_type_be(line_columns[column].type)),
-					 errhint("ALTER the column back to its type.")));
+			ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+							errmsg("column \"%s\" of sales_crm.product_line has another type than "
+								   "sales_crm gave it",
+								   line_columns[column].name),
+							errdetail("It has type %s instead of %s.",
+									  format_type_be(TupleDescAttr(tupdesc, attnum - 1)->atttypid),
+									  format_type_be(line_columns[column].type)),
+							errhint("ALTER the column back to its type.")));
 		table_map.attnums[column] = attnum;
 	}
 	table_map_oid = RelationGetRelid(relation);
@@ -192,7 +190,8 @@ line_discount(const LineRow *row)
 	MoneyLine line;
 	int128 list;
 
-	if (line_value(row, LINE_DISCOUNT_PERCENT).isnull && line_value(row, LINE_DISCOUNT_AMOUNT).isnull)
+	if (line_value(row, LINE_DISCOUNT_PERCENT).isnull &&
+		line_value(row, LINE_DISCOUNT_AMOUNT).isnull)
 		return 0;
 	line = line_money(row);
 	if (line.discount.kind == DISCOUNT_PERCENT)
@@ -278,21 +277,21 @@ static void
 fill_from_product(LineRow *row)
 {
 	static const LineColumn filled[] = {
-		LINE_NAME,		 LINE_DESCRIPTION, LINE_UNIT,
-		LINE_TAX_RATE_ID, LINE_UNIT_COST,	LINE_UNIT_PRICE,
+		LINE_NAME, LINE_DESCRIPTION, LINE_UNIT, LINE_TAX_RATE_ID, LINE_UNIT_COST, LINE_UNIT_PRICE,
 	};
 	static ScrmPlan plan = {
-		.sql = "SELECT p.name, p.description, p.unit, p.tax_rate_id,"
-			   " CASE WHEN p.currency = o.currency THEN p.unit_cost END,"
-			   " CASE WHEN o.prices_include_tax = c.prices_include_tax OR t.percent = 0 THEN f.price"
-			   "  WHEN o.prices_include_tax THEN round(f.price * (1 + t.percent / 100), 6)"
-			   "  ELSE round(f.price / (1 + t.percent / 100), 6) END,"
-			   " p.active, o.currency"
-			   " FROM sales_crm.product p CROSS JOIN sales_crm.company c"
-			   " LEFT JOIN sales_crm.opportunity o ON o.opportunity_id = $2"
-			   " LEFT JOIN sales_crm.tax_rate t ON t.tax_rate_id = coalesce($4, p.tax_rate_id)"
-			   " CROSS JOIN LATERAL (SELECT sales_crm.find_price($1, $3, o.currency)) f (price)"
-			   " WHERE p.product_id = $1",
+		.sql =
+			"SELECT p.name, p.description, p.unit, p.tax_rate_id,"
+			" CASE WHEN p.currency = o.currency THEN p.unit_cost END,"
+			" CASE WHEN o.prices_include_tax = c.prices_include_tax OR t.percent = 0 THEN f.price"
+			"  WHEN o.prices_include_tax THEN round(f.price * (1 + t.percent / 100), 6)"
+			"  ELSE round(f.price / (1 + t.percent / 100), 6) END,"
+			" p.active, o.currency"
+			" FROM sales_crm.product p CROSS JOIN sales_crm.company c"
+			" LEFT JOIN sales_crm.opportunity o ON o.opportunity_id = $2"
+			" LEFT JOIN sales_crm.tax_rate t ON t.tax_rate_id = coalesce($4, p.tax_rate_id)"
+			" CROSS JOIN LATERAL (SELECT sales_crm.find_price($1, $3, o.currency)) f (price)"
+			" WHERE p.product_id = $1",
 		.nargs = 4,
 		.argtypes = {INT8OID, INT8OID, NUMERICOID, INT8OID},
 	};
@@ -362,23 +361,23 @@ fill_tax(LineRow *row)
 {
 	const Configuration *configuration = configuration_get();
 	NullableDatum key = line_value(row, LINE_TAX_RATE_ID);
-	const TaxRate *rate = key.isnull
-							  ? configuration_default_tax_rate(configuration)
-							  : configuration_find_tax_rate(configuration, DatumGetInt64(key.value));
+	const TaxRate *rate =
+		key.isnull ? configuration_default_tax_rate(configuration)
+				   : configuration_find_tax_rate(configuration, DatumGetInt64(key.value));
 
 	if (rate == NULL && key.isnull)
-		ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION),
-						errmsg("tax rate of a line must be given"),
-						errdetail("No row of sales_crm.tax_rate is the default."),
-						errhint("Name a tax_rate_id, or set is_default of a rate."),
-						error_column(LINE_TAX_RATE_ID)));
-	if (rate == NULL)
 		ereport(ERROR,
-				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION), errmsg("tax rate does not exist"),
-				 errdetail("sales_crm.tax_rate has no key " INT64_FORMAT ".",
-						   DatumGetInt64(key.value)),
-				 errhint("SELECT tax_rate_id, name FROM sales_crm.tax_rate shows those there are."),
+				(errcode(ERRCODE_NOT_NULL_VIOLATION), errmsg("tax rate of a line must be given"),
+				 errdetail("No row of sales_crm.tax_rate is the default."),
+				 errhint("Name a tax_rate_id, or set is_default of a rate."),
 				 error_column(LINE_TAX_RATE_ID)));
+	if (rate == NULL)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_FOREIGN_KEY_VIOLATION), errmsg("tax rate does not exist"),
+			 errdetail("sales_crm.tax_rate has no key " INT64_FORMAT ".", DatumGetInt64(key.value)),
+			 errhint("SELECT tax_rate_id, name FROM sales_crm.tax_rate shows those there are."),
+			 error_column(LINE_TAX_RATE_ID)));
 	fill(row, LINE_TAX_RATE_ID, batch_value(Int64GetDatum(rate->tax_rate_id)));
 	row->nulls[row->map->attnums[LINE_TAX_PERCENT] - 1] = true;
 	fill(row, LINE_TAX_PERCENT, batch_value(rate->percent));

@@ -203,8 +203,7 @@ add_json_line(Offer *offer, JsonbContainer *json)
 	const TaxRate *rate = NULL;
 	MoneyLine line;
 
-	if (kind != NULL &&
-		(kind->val.string.len != 4 || memcmp(kind->val.string.val, "item", 4) != 0))
+	if (kind != NULL && (kind->val.string.len != 4 || memcmp(kind->val.string.val, "item", 4) != 0))
 	{
 		money_add_text(offer);
 		return;
@@ -241,13 +240,12 @@ add_json_line(Offer *offer, JsonbContainer *json)
 static void
 check_currency(const Offer *offer, const char *code, size_t length)
 {
-	if (strlen(offer->currency->code) != length ||
-		memcmp(offer->currency->code, code, length) != 0)
-		ereport(ERROR, (errcode(ERRCODE_CHECK_VIOLATION),
-						errmsg("lines of an offer have one currency"),
-						errdetail("A line is in %s, the offer in %s.",
-								  pnstrdup(code, Min(length, 20)), offer->currency->code),
-						errhint("Make an offer for each currency.")));
+	if (strlen(offer->currency->code) != length || memcmp(offer->currency->code, code, length) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION), errmsg("lines of an offer have one currency"),
+				 errdetail("A line is in %s, the offer in %s.", pnstrdup(code, Min(length, 20)),
+						   offer->currency->code),
+				 errhint("Make an offer for each currency.")));
 }
 
 /*
@@ -264,8 +262,8 @@ set_category(MoneyLine *line, const char *code, size_t length)
 	}
 	for (size_t i = 0; length <= 2 && i < lengthof(taxed_categories); i++)
 	{
-		if (strlen(taxed_categories[i]) == length && memcmp(code, taxed_categories[i], length) == 0 &&
-			(i > 0 || line->tax_percent > 0))
+		if (strlen(taxed_categories[i]) == length &&
+			memcmp(code, taxed_categories[i], length) == 0 && (i > 0 || line->tax_percent > 0))
 		{
 			strcpy(line->category, taxed_categories[i]);
 			return;

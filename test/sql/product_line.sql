@@ -79,6 +79,7 @@ SELECT opportunity, name, quantity, base FROM sales_crm.billable_line;
 SELECT product, currency, quoted, won, quoted_quantity, amount, won_amount, average_discount FROM sales_crm.product_performance ORDER BY product;
 
 -- Bad input
+\set SHOW_CONTEXT never
 INSERT INTO sales_crm.product_line (opportunity_id, name) VALUES (test.opportunity('other'), 'x');
 INSERT INTO sales_crm.product_line (opportunity_id, name, quantity, unit_price) VALUES (test.opportunity('other'), 'x', 0, 1);
 INSERT INTO sales_crm.product_line (opportunity_id, name, quantity, unit_price) VALUES (test.opportunity('other'), 'x', 'NaN', 1);
