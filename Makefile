@@ -87,7 +87,7 @@ lint:
 	@test/lib/packages lint
 	clang-format --dry-run -Werror src/*.c src/*.h
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
-		--suppress=missingIncludeSystem -DPG_VERSION_NUM=170000 \
+		--suppress=missingIncludeSystem -DPG_VERSION_NUM=170000 -DHAVE_INT128 \
 		'-Dereport(level,...)=abort()' '-Delog(level,...)=abort()' src
 
 format:
