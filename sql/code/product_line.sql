@@ -64,7 +64,8 @@ DECLARE
 	behind numeric;
 	place numeric;
 BEGIN
-	SELECT * INTO moved FROM sales_crm.product_line l WHERE l.product_line_id = move_product_line.product_line_id;
+	-- Lines before their opportunity, as all writers of lines do
+	SELECT * INTO moved FROM sales_crm.product_line l WHERE l.product_line_id = move_product_line.product_line_id FOR NO KEY UPDATE;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'product line % does not exist', move_product_line.product_line_id USING ERRCODE = 'no_data_found',
 			HINT = 'SELECT product_line_id FROM sales_crm.product_line_overview shows those there are.';

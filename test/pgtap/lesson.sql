@@ -1,7 +1,7 @@
 -- Promise: what other CRMs got wrong about phases, probabilities and forecasts is right here. Each
 -- test names the story it comes from.
 BEGIN;
-SELECT plan(13);
+SELECT plan(17);
 
 INSERT INTO sales_crm.account (name) VALUES ('Acme');
 CREATE FUNCTION pg_temp.account() RETURNS bigint LANGUAGE sql AS $$SELECT max(account_id) FROM sales_crm.account$$;
@@ -46,6 +46,15 @@ SELECT ok(NOT rotting, 'moved today, it does not') FROM sales_crm.opportunity_ov
 INSERT INTO sales_crm.member (name, login) VALUES ('Job', current_user);
 SELECT throws_ok($$UPDATE sales_crm.opportunity SET phase_id = pg_temp.phase('Expired')$$, 'SC201', NULL, 'a careless job cannot overwrite outcomes');
 SELECT is(count(*), 1::bigint, 'won stays won') FROM sales_crm.opportunity_overview WHERE status = 'won';
+
+-- VAT summed per line drifts over 50 lines (OCA 4397)
+SELECT is((sales_crm.compute_totals((SELECT jsonb_agg('{"quantity": 1, "unit_price": 0.99, "tax_percent": 21}'::jsonb) FROM generate_series(1, 50))) ->> 'vat')::numeric, 10.40, 'VAT is rounded once per rate');
+-- 975 - 75 at 24 % must give 216.00 (erpnext 8910)
+SELECT is((sales_crm.compute_totals('[{"quantity": 1, "unit_price": 975, "tax_percent": 24}]', discount_amount => 75) ->> 'vat')::numeric, 216.00, 'VAT is on the discounted base');
+-- 10 off 3 x 100 must split into parts that sum to 10 (erpnext 58042)
+SELECT is((SELECT sum((l ->> 'discount')::numeric) FROM jsonb_array_elements(sales_crm.compute_totals('[{"quantity": 1, "unit_price": 100, "tax_percent": 21}, {"quantity": 1, "unit_price": 100, "tax_percent": 21}, {"quantity": 1, "unit_price": 100, "tax_percent": 21}]', discount_amount => 10) -> 'lines') l), 10.00, 'parts of a discount sum');
+-- 100 % discount must be 0 (erpnext 52001)
+SELECT is((sales_crm.compute_totals('[{"quantity": 3, "unit_price": 33.333333, "tax_percent": 21}]', 100) ->> 'gross')::numeric, 0.00, '100 % discount leaves 0');
 
 SELECT * FROM finish();
 ROLLBACK;
