@@ -64,7 +64,8 @@ DECLARE
 	behind numeric;
 	place numeric;
 BEGIN
-	-- Lines before their opportunity, as all writers of lines do
+	-- The table, the line, its opportunity: in the order in which every writer of lines locks
+	LOCK TABLE sales_crm.product_line IN ROW EXCLUSIVE MODE;
 	SELECT * INTO moved FROM sales_crm.product_line l WHERE l.product_line_id = move_product_line.product_line_id FOR NO KEY UPDATE;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'product line % does not exist', move_product_line.product_line_id USING ERRCODE = 'no_data_found',
