@@ -87,6 +87,7 @@ static ScrmPlan lock_plan = {
 		   " ORDER BY o.opportunity_id FOR NO KEY UPDATE",
 	.nargs = 1,
 	.argtypes = {INT8ARRAYOID},
+	.by_set = true,
 };
 
 static ScrmPlan read_plan = {
@@ -96,6 +97,7 @@ static ScrmPlan read_plan = {
 		   " ORDER BY l.opportunity_id",
 	.nargs = 1,
 	.argtypes = {INT8ARRAYOID},
+	.by_set = true,
 };
 
 static ScrmPlan read_one_plan = {
@@ -104,12 +106,14 @@ static ScrmPlan read_one_plan = {
 		   " FROM sales_crm.product_line l WHERE l.opportunity_id = $1 AND l.kind = 'item'",
 	.nargs = 1,
 	.argtypes = {INT8OID},
+	.by_key = true,
 };
 
 static ScrmPlan recompute_plan = {
 	.sql = "UPDATE sales_crm.opportunity SET amount = amount WHERE opportunity_id = $1",
 	.nargs = 1,
 	.argtypes = {INT8OID},
+	.by_key = true,
 };
 
 static BatchPlan amount_plan = {
@@ -547,6 +551,7 @@ check_discount(const Offer *offer, int64 opportunity_id, int64 of_lines, Member 
 			   " WHERE a.opportunity_id = $1 AND a.status = 'approved'",
 		.nargs = 1,
 		.argtypes = {INT8OID},
+		.by_key = true,
 	};
 	int64 limit = configuration_get()->max_discount[member.is_manager ? 1 : 0];
 	int64 given = Max(money_percent(offer->list, offer->amount - offer->discount), of_lines);

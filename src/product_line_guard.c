@@ -294,6 +294,7 @@ fill_from_product(LineRow *row)
 			" WHERE p.product_id = $1",
 		.nargs = 4,
 		.argtypes = {INT8OID, INT8OID, NUMERICOID, INT8OID},
+		.by_key = true,
 	};
 	NullableDatum product_id = line_value(row, LINE_PRODUCT_ID);
 	NullableDatum arguments[] = {
