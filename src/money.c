@@ -107,6 +107,7 @@ money_add_line(Offer *offer, const MoneyLine *line)
 	int64 unit = decimal_power(2 * MONEY_DECIMALS - minor_units);
 	int128 product = (int128) line->quantity * line->unit_price;
 	int64 list = checked_amount(decimal_divide(product, unit), offer);
+	int64 size = list < 0 ? -list : list;
 	int64 amount = list;
 	OfferRate *rate;
 	int rate_index;
@@ -116,14 +117,14 @@ money_add_line(Offer *offer, const MoneyLine *line)
 										(int128) unit * MONEY_HUNDRED_PERCENT);
 	else if (line->discount.kind == DISCOUNT_AMOUNT)
 	{
-		if (line->discount.value > Abs(list))
-			refuse("discount of a line exceeds its amount",
-				   psprintf("The discount is %s of %s.",
-							numeric_normalize(DatumGetNumeric(
-								decimal_to_numeric(line->discount.value, minor_units))),
-							numeric_normalize(
-								DatumGetNumeric(decimal_to_numeric(Abs(list), minor_units)))),
-				   "Give at most the amount of the line.");
+		if (line->discount.value > size)
+			refuse(
+				"discount of a line exceeds its amount",
+				psprintf("The discount is %s of %s.",
+						 numeric_normalize(DatumGetNumeric(
+							 decimal_to_numeric(line->discount.value, minor_units))),
+						 numeric_normalize(DatumGetNumeric(decimal_to_numeric(size, minor_units)))),
+				"Give at most the amount of the line.");
 		amount = list < 0 ? list + line->discount.value : list - line->discount.value;
 	}
 	rate_index = find_rate(offer, line);

@@ -196,7 +196,9 @@ line_discount(const LineRow *row)
 	line = line_money(row);
 	if (line.discount.kind == DISCOUNT_PERCENT)
 		return line.discount.value;
-	list = (int128) Abs(line.quantity) * line.unit_price /
+	if (line.quantity < 0)
+		line.quantity = -line.quantity;
+	list = (int128) line.quantity * line.unit_price /
 		   decimal_power(2 * MONEY_DECIMALS - any_currency.minor_units);
 	if (line.discount.value >= list)
 		return MONEY_HUNDRED_PERCENT;
