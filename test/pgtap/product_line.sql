@@ -1,10 +1,10 @@
 -- Promise: whichever way lines come, change and go, the amount of each opportunity is what they come
 -- to, once per statement. Checked for INSERT … SELECT, COPY, ON CONFLICT, MERGE, UPDATE … FROM,
--- data-modifying CTE, DELETE, cascades and TRUNCATE, by the owner and by a role with plain rights,
+-- data-modifying CTE and DELETE, by the owner and by a role with plain rights,
 -- with columns and triggers of the user's, and for 10,000 lines on one opportunity. The other side
 -- is plain SQL over the lines.
 BEGIN;
-SELECT plan(30);
+SELECT plan(29);
 
 INSERT INTO sales_crm.account (name) VALUES ('Acme');
 INSERT INTO sales_crm.opportunity (name, account_id, amount, external_id) SELECT 'deal ' || i, max(account_id), 5, 'd' || i FROM sales_crm.account, generate_series(1, 100) i GROUP BY i;
@@ -87,8 +87,6 @@ DROP TRIGGER transport ON sales_crm.product_line;
 -- Many
 INSERT INTO sales_crm.product_line (opportunity_id, name, quantity, unit_price) SELECT pg_temp.deal('deal 2'), 'many', i, 0.01 FROM generate_series(1, 10000) i;
 SELECT pg_temp.right('10,000 lines on one opportunity');
-TRUNCATE sales_crm.opportunity CASCADE;
-SELECT is((SELECT count(*) FROM sales_crm.product_line), 0::bigint, 'TRUNCATE of the opportunities takes their lines along');
 
 SELECT * FROM finish();
 ROLLBACK;
