@@ -26,20 +26,3 @@
 			'The board: each active phase in order, with its open opportunities, per currency; final phases show what this month closed';
 		COMMENT ON COLUMN sales_crm.pipeline_board.rotting IS 'Open opportunities that are in the phase longer than its rotting_days';
 	END IF;
-
-	IF sales_crm.setup_lacks('my_open_tasks') THEN
-		CREATE VIEW sales_crm.my_open_tasks WITH (security_invoker = true) AS
-		SELECT t.task_id, t.subject, t.details, t.due_on,
-			CASE WHEN t.due_on < sales_crm.today() THEN 'overdue'
-				WHEN t.due_on = sales_crm.today() THEN 'today' ELSE 'later' END AS due,
-			t.priority, t.origin, t.opportunity_id, o.name AS opportunity,
-			a.account_id, a.name AS account, t.created_at
-		FROM sales_crm.task t
-		LEFT JOIN sales_crm.opportunity o USING (opportunity_id)
-		LEFT JOIN sales_crm.account a ON a.account_id = coalesce(t.account_id, o.account_id)
-		WHERE t.assignee_id = (SELECT sales_crm.current_member()) AND t.done_at IS NULL
-		ORDER BY t.due_on, array_position(array['high', 'normal', 'low'], t.priority), t.task_id;
-		COMMENT ON VIEW sales_crm.my_open_tasks IS
-			'Open tasks of current_member(): overdue ones first, then today''s, later ones, those without a date last';
-		COMMENT ON COLUMN sales_crm.my_open_tasks.due IS 'overdue, today or later (also without a date), in the company''s time zone';
-	END IF;

@@ -13,16 +13,40 @@
 			created_at timestamptz NOT NULL DEFAULT now(),
 			created_by bigint,
 			done_at timestamptz,
+			done_by bigint,
+			remind_at timestamptz,
+			reminded_at timestamptz,
+			recurs_every integer,
+			recurs_unit text,
+			recurs_weekdays smallint[],
+			recurs_day smallint,
+			recurs_until date,
+			repeats_task_id bigint,
 			CONSTRAINT task_pkey PRIMARY KEY (task_id),
 			CONSTRAINT task_opportunity_id_fkey FOREIGN KEY (opportunity_id) REFERENCES sales_crm.opportunity ON DELETE CASCADE,
 			CONSTRAINT task_account_id_fkey FOREIGN KEY (account_id) REFERENCES sales_crm.account ON DELETE CASCADE,
 			CONSTRAINT task_assignee_id_fkey FOREIGN KEY (assignee_id) REFERENCES sales_crm.member,
 			CONSTRAINT task_follow_up_rule_id_fkey FOREIGN KEY (follow_up_rule_id) REFERENCES sales_crm.follow_up_rule ON DELETE SET NULL,
 			CONSTRAINT task_created_by_fkey FOREIGN KEY (created_by) REFERENCES sales_crm.member,
+			CONSTRAINT task_done_by_fkey FOREIGN KEY (done_by) REFERENCES sales_crm.member,
+			CONSTRAINT task_repeats_task_id_fkey FOREIGN KEY (repeats_task_id) REFERENCES sales_crm.task ON DELETE SET NULL,
 			CONSTRAINT task_subject_length CHECK (char_length(subject) BETWEEN 1 AND 400 AND subject ~ '\S'),
 			CONSTRAINT task_due_on_finite CHECK (isfinite(due_on)),
 			CONSTRAINT task_priority_known CHECK (priority IN ('low', 'normal', 'high')),
-			CONSTRAINT task_origin_known CHECK (origin IN ('manual', 'follow_up', 'discount_approval'))
+			CONSTRAINT task_origin_known CHECK (origin IN ('manual', 'follow_up', 'discount_approval')),
+			CONSTRAINT task_done_by_of_done CHECK (done_by IS NULL OR done_at IS NOT NULL),
+			CONSTRAINT task_remind_at_finite CHECK (isfinite(remind_at)),
+			CONSTRAINT task_recurs_unit_known CHECK (recurs_unit IN ('day', 'week', 'month', 'year')),
+			CONSTRAINT task_recurs_every_range CHECK (recurs_every BETWEEN 1 AND 1000),
+			CONSTRAINT task_recurs_day_range CHECK (recurs_day BETWEEN 1 AND 31),
+			CONSTRAINT task_recurs_weekdays_known CHECK (
+				recurs_weekdays <@ '{1,2,3,4,5,6,7}' AND cardinality(recurs_weekdays) BETWEEN 1 AND 7),
+			CONSTRAINT task_recurs_until_finite CHECK (isfinite(recurs_until)),
+			CONSTRAINT task_recurs_complete CHECK (CASE WHEN recurs_unit IS NULL
+				THEN num_nonnulls(recurs_every, recurs_weekdays, recurs_day, recurs_until) = 0
+				ELSE num_nonnulls(recurs_every, due_on) = 2
+					AND (recurs_weekdays IS NULL OR recurs_unit = 'week')
+					AND (recurs_day IS NOT NULL) = (recurs_unit IN ('month', 'year')) END)
 		);
 		COMMENT ON TABLE sales_crm.task IS 'What is to be done, by whom, until when';
 		COMMENT ON COLUMN sales_crm.task.account_id IS 'Account of a task without opportunity; else the opportunity''s';
@@ -30,10 +54,26 @@
 		COMMENT ON COLUMN sales_crm.task.priority IS 'low, normal or high';
 		COMMENT ON COLUMN sales_crm.task.origin IS 'manual, or follow_up for those that follow_up_rule asked for, which closing the opportunity completes, or discount_approval';
 		COMMENT ON COLUMN sales_crm.task.done_at IS 'NULL while it is open';
+		COMMENT ON COLUMN sales_crm.task.done_by IS 'Who did it: current_member() then, unless stated; NULL for sessions without a member';
+		COMMENT ON COLUMN sales_crm.task.remind_at IS 'When the assignee wants to be reminded; NULL = never';
+		COMMENT ON COLUMN sales_crm.task.reminded_at IS 'When the reminder was given; another remind_at clears it';
+		COMMENT ON COLUMN sales_crm.task.recurs_every IS 'With recurs_unit: every so many days, weeks, months or years; 1 on insert when not given';
+		COMMENT ON COLUMN sales_crm.task.recurs_unit IS 'day, week, month or year; NULL = once. Doing the task makes the next one appear';
+		COMMENT ON COLUMN sales_crm.task.recurs_weekdays IS 'For weeks: on which days, 1 = Monday to 7 = Sunday; NULL = the weekday of due_on';
+		COMMENT ON COLUMN sales_crm.task.recurs_day IS 'For months and years: on which day of the month, or its last day where it is shorter; NULL on insert: that of due_on';
+		COMMENT ON COLUMN sales_crm.task.recurs_until IS 'No task appears for a later day; NULL = without end';
+		COMMENT ON COLUMN sales_crm.task.repeats_task_id IS 'The task before it in a recurrence';
 	END IF;
-	CREATE INDEX IF NOT EXISTS task_opportunity_id_idx ON sales_crm.task (opportunity_id);
+	CREATE INDEX IF NOT EXISTS task_opportunity_id_idx ON sales_crm.task (opportunity_id, created_at);
+	CREATE INDEX IF NOT EXISTS task_done_at_idx ON sales_crm.task (opportunity_id, done_at) WHERE done_at IS NOT NULL;
+	CREATE INDEX IF NOT EXISTS task_remind_at_idx ON sales_crm.task (remind_at)
+		WHERE remind_at IS NOT NULL AND reminded_at IS NULL AND done_at IS NULL;
+	CREATE INDEX IF NOT EXISTS task_done_by_idx ON sales_crm.task (done_by) WHERE done_by IS NOT NULL;
+	CREATE UNIQUE INDEX IF NOT EXISTS task_repeats_task_id_key ON sales_crm.task (repeats_task_id) WHERE repeats_task_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS task_account_id_idx ON sales_crm.task (account_id) WHERE account_id IS NOT NULL;
-	CREATE INDEX IF NOT EXISTS task_assignee_id_idx ON sales_crm.task (assignee_id, done_at, due_on);
+	-- The order of my_open_tasks; done tasks are not in it
+	CREATE INDEX IF NOT EXISTS task_assignee_id_idx ON sales_crm.task
+		(assignee_id, due_on, array_position('{high,normal,low}'::text[], priority), task_id) WHERE done_at IS NULL;
 	CREATE INDEX IF NOT EXISTS task_follow_up_rule_id_idx ON sales_crm.task (follow_up_rule_id) WHERE follow_up_rule_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS task_created_by_idx ON sales_crm.task (created_by) WHERE created_by IS NOT NULL;
 
@@ -46,4 +86,102 @@
 		CREATE TRIGGER opportunity_40_follow_up_update AFTER UPDATE ON sales_crm.opportunity
 			REFERENCING OLD TABLE AS old_opportunity NEW TABLE AS new_opportunity
 			FOR EACH STATEMENT EXECUTE FUNCTION sales_crm.opportunity_follow_up();
+	END IF;
+
+	IF sales_crm.setup_lacks('task_change') THEN
+		CREATE TABLE sales_crm.task_change (
+			task_change_id bigint GENERATED BY DEFAULT AS IDENTITY,
+			task_id bigint NOT NULL,
+			opportunity_id bigint,
+			field text NOT NULL,
+			old text,
+			new text,
+			by bigint,
+			at timestamptz NOT NULL DEFAULT now(),
+			CONSTRAINT task_change_pkey PRIMARY KEY (task_change_id),
+			CONSTRAINT task_change_task_id_fkey FOREIGN KEY (task_id) REFERENCES sales_crm.task ON DELETE CASCADE,
+			CONSTRAINT task_change_opportunity_id_fkey FOREIGN KEY (opportunity_id) REFERENCES sales_crm.opportunity ON DELETE CASCADE,
+			CONSTRAINT task_change_by_fkey FOREIGN KEY (by) REFERENCES sales_crm.member,
+			CONSTRAINT task_change_field_known CHECK (field IN ('done', 'undone', 'assignee_id', 'due_on', 'priority', 'subject'))
+		);
+		COMMENT ON TABLE sales_crm.task_change IS 'What happened to tasks after they were made: one row per field and change';
+		COMMENT ON COLUMN sales_crm.task_change.opportunity_id IS 'That of the task then';
+		COMMENT ON COLUMN sales_crm.task_change.field IS 'Column of task, or done and undone: a task that was opened again had been done at that time by that member';
+		COMMENT ON COLUMN sales_crm.task_change.old IS 'Value before, as text';
+		COMMENT ON COLUMN sales_crm.task_change.new IS 'Value after, as text';
+		COMMENT ON COLUMN sales_crm.task_change.by IS 'current_member() then; NULL for sessions without a member';
+	END IF;
+	CREATE INDEX IF NOT EXISTS task_change_task_id_idx ON sales_crm.task_change (task_id, at);
+	CREATE INDEX IF NOT EXISTS task_change_opportunity_id_idx ON sales_crm.task_change (opportunity_id, at);
+	CREATE INDEX IF NOT EXISTS task_change_by_idx ON sales_crm.task_change (by) WHERE by IS NOT NULL;
+
+	-- Those that rules make in thousands need nothing filled in
+	IF sales_crm.setup_lacks('task', 'task_10_guard_insert') THEN
+		CREATE TRIGGER task_10_guard_insert BEFORE INSERT ON sales_crm.task
+			FOR EACH ROW WHEN (NEW.origin <> 'follow_up' OR NEW.done_at IS NOT NULL OR NEW.recurs_unit IS NOT NULL)
+			EXECUTE FUNCTION sales_crm.task_guard();
+	END IF;
+	IF sales_crm.setup_lacks('task', 'task_10_guard_update') THEN
+		CREATE TRIGGER task_10_guard_update BEFORE UPDATE ON sales_crm.task
+			FOR EACH ROW EXECUTE FUNCTION sales_crm.task_guard();
+	END IF;
+	IF sales_crm.setup_lacks('task', 'task_30_history') THEN
+		CREATE TRIGGER task_30_history AFTER UPDATE ON sales_crm.task
+			FOR EACH ROW WHEN (OLD.done_at IS NOT NULL AND NEW.done_at IS NULL
+				OR (OLD.assignee_id, OLD.due_on, OLD.priority, OLD.subject) IS DISTINCT FROM (NEW.assignee_id, NEW.due_on, NEW.priority, NEW.subject))
+			EXECUTE FUNCTION sales_crm.task_history();
+	END IF;
+	IF sales_crm.setup_lacks('task', 'task_40_recur') THEN
+		CREATE TRIGGER task_40_recur AFTER INSERT OR UPDATE ON sales_crm.task
+			FOR EACH ROW WHEN (NEW.done_at IS NOT NULL AND NEW.recurs_unit IS NOT NULL)
+			EXECUTE FUNCTION sales_crm.task_recur();
+	END IF;
+
+	IF sales_crm.setup_lacks('my_open_tasks') THEN
+		CREATE VIEW sales_crm.my_open_tasks WITH (security_invoker = true) AS
+		SELECT t.task_id, t.subject, t.details, t.due_on,
+			CASE WHEN t.due_on < sales_crm.today() THEN 'overdue'
+				WHEN t.due_on = sales_crm.today() THEN 'today' ELSE 'later' END AS due,
+			t.priority, t.origin, t.opportunity_id, o.name AS opportunity,
+			a.account_id, a.name AS account, t.created_at, t.remind_at, t.recurs_unit
+		FROM sales_crm.task t
+		LEFT JOIN sales_crm.opportunity o USING (opportunity_id)
+		LEFT JOIN sales_crm.account a ON a.account_id = coalesce(t.account_id, o.account_id)
+		WHERE t.assignee_id = (SELECT sales_crm.current_member()) AND t.done_at IS NULL
+		ORDER BY t.due_on, array_position('{high,normal,low}'::text[], t.priority), t.task_id;
+		COMMENT ON VIEW sales_crm.my_open_tasks IS
+			'Open tasks of current_member(): overdue ones first, then today''s, later ones, those without a date last';
+		COMMENT ON COLUMN sales_crm.my_open_tasks.due IS 'overdue, today or later (also without a date), in the company''s time zone';
+	END IF;
+
+	IF sales_crm.setup_lacks('team_open_tasks') THEN
+		CREATE VIEW sales_crm.team_open_tasks WITH (security_invoker = true) AS
+		WITH RECURSIVE mine AS (
+			SELECT m.team_id FROM sales_crm.member m WHERE m.member_id = (SELECT sales_crm.current_member())
+			UNION
+			SELECT s.team_id FROM sales_crm.team s JOIN mine ON s.parent_team_id = mine.team_id)
+		SELECT m.member_id AS assignee_id, m.name AS assignee, m.team_id, t.task_id, t.subject, t.details, t.due_on,
+			CASE WHEN t.due_on < sales_crm.today() THEN 'overdue'
+				WHEN t.due_on = sales_crm.today() THEN 'today' ELSE 'later' END AS due,
+			t.priority, t.origin, t.opportunity_id, o.name AS opportunity,
+			a.account_id, a.name AS account, t.created_at
+		FROM mine
+		JOIN sales_crm.member m USING (team_id)
+		JOIN sales_crm.task t ON t.assignee_id = m.member_id AND t.done_at IS NULL
+		LEFT JOIN sales_crm.opportunity o USING (opportunity_id)
+		LEFT JOIN sales_crm.account a ON a.account_id = coalesce(t.account_id, o.account_id)
+		ORDER BY t.due_on, array_position('{high,normal,low}'::text[], t.priority), t.task_id;
+		COMMENT ON VIEW sales_crm.team_open_tasks IS
+			'Open tasks of the members of current_member()''s team and of the teams that are part of it, ordered as my_open_tasks';
+		COMMENT ON COLUMN sales_crm.team_open_tasks.due IS 'overdue, today or later (also without a date), in the company''s time zone';
+	END IF;
+
+	IF sales_crm.setup_lacks('due_reminder') THEN
+		CREATE VIEW sales_crm.due_reminder WITH (security_invoker = true) AS
+		SELECT t.task_id, t.remind_at, t.assignee_id, m.name AS assignee, m.email, t.subject, t.due_on, t.opportunity_id
+		FROM sales_crm.task t
+		JOIN sales_crm.member m ON m.member_id = t.assignee_id
+		WHERE t.remind_at <= now() AND t.reminded_at IS NULL AND t.done_at IS NULL AND m.active;
+		COMMENT ON VIEW sales_crm.due_reminder IS
+			'Reminders whose time has come and that were not given yet; whoever gives one sets task.reminded_at';
 	END IF;
