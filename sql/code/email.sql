@@ -124,3 +124,16 @@ END
 $$;
 COMMENT ON FUNCTION sales_crm.add_email_attachment(bigint, text, text, bytea) IS
 	'Adds a file that came with an e-mail: its name without folders, its type by its first bytes where they disagree with what was said. One that is too large is left out, noted in email.problem, and gives NULL. Errors: P0002 when the e-mail does not exist';
+
+CREATE FUNCTION sales_crm.email_attachments()
+RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	UPDATE sales_crm.attachment SET opportunity_id = NEW.opportunity_id, account_id = NEW.account_id
+	WHERE email_id = NEW.email_id;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.email_attachments() IS
+	'Row trigger of email: its attachments go where it goes';

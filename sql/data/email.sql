@@ -54,6 +54,11 @@
 		CREATE TRIGGER email_10_guard BEFORE INSERT OR UPDATE ON sales_crm.email
 			FOR EACH ROW EXECUTE FUNCTION sales_crm.email_guard();
 	END IF;
+	IF sales_crm.setup_lacks('email', 'email_40_attachments') THEN
+		CREATE TRIGGER email_40_attachments AFTER UPDATE ON sales_crm.email
+			FOR EACH ROW WHEN ((OLD.opportunity_id, OLD.account_id) IS DISTINCT FROM (NEW.opportunity_id, NEW.account_id))
+			EXECUTE FUNCTION sales_crm.email_attachments();
+	END IF;
 	IF sales_crm.setup_lacks('unmatched_email') THEN
 		CREATE VIEW sales_crm.unmatched_email WITH (security_invoker = true) AS
 		SELECT e.email_id, e.sent_at, e.from_address, e.from_name, e.subject, e.account_id, a.name AS account,

@@ -1,0 +1,40 @@
+/*
+ * token.c
+ *		Secrets for links: shown once, kept as a hash.
+ */
+#include "postgres.h"
+
+#include "common/base64.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+
+#include "compat.h"
+
+PG_FUNCTION_INFO_V1(scrm_make_token);
+
+#define TOKEN_BYTES 32
+/* base64 of 32 bytes: 43 characters and one of padding */
+#define TOKEN_CHARACTERS 43
+
+/* 32 random bytes in base64url (RFC 4648, section 5), without padding */
+Datum
+scrm_make_token(PG_FUNCTION_ARGS pg_attribute_unused())
+{
+	uint8 bytes[TOKEN_BYTES];
+	char token[TOKEN_CHARACTERS + 2];
+
+	if (!pg_strong_random(bytes, TOKEN_BYTES))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR), errmsg("the system gives no random bytes")));
+	if (pg_b64_encode((const void *) bytes, TOKEN_BYTES, token, TOKEN_CHARACTERS + 1) !=
+		TOKEN_CHARACTERS + 1)
+		elog(ERROR, "base64 of a token has another length");
+	for (int i = 0; i < TOKEN_CHARACTERS; i++)
+	{
+		if (token[i] == '+')
+			token[i] = '-';
+		else if (token[i] == '/')
+			token[i] = '_';
+	}
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(token, TOKEN_CHARACTERS));
+}
