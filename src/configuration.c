@@ -43,6 +43,8 @@ PG_FUNCTION_INFO_V1(scrm_setup_version);
 static const char *const configuration_tables[] = {
 	"company",		  "currency", "pipeline", "phase",			"phase_transition",
 	"follow_up_rule", "holiday",  "tax_rate", "schema_version",
+	"company",			"currency",		  "pipeline", "phase",
+	"phase_transition", "follow_up_rule", "holiday",  "source",		"schema_version",
 };
 
 static Configuration *current = NULL;
@@ -63,6 +65,11 @@ static void relcache_callback(Datum arg, Oid relid);
 static int compare_pipeline(const void *key, const void *element);
 static int compare_phase(const void *key, const void *element);
 static int compare_tax_rate(const void *key, const void *element);
+static void load_sources(Configuration *loading);
+static void relcache_callback(Datum arg, Oid relid);
+static int compare_pipeline(const void *key, const void *element);
+static int compare_phase(const void *key, const void *element);
+static int compare_source(const void *key, const void *element);
 
 void
 configuration_init(void)
@@ -192,6 +199,11 @@ const char *
 configuration_vat_method_name(VatMethod method)
 {
 	return method == VAT_EN16931 ? "en16931" : "per_line";
+const Source *
+configuration_find_source(const Configuration *configuration, int64 source_id)
+{
+	return bsearch(&source_id, configuration->sources, configuration->nsources, sizeof(Source),
+				   compare_source);
 }
 
 /* configuration_local_date returns the day of a finite moment in the company's time zone. */
@@ -281,6 +293,7 @@ configuration_load(void)
 		load_rules(loading);
 		load_holidays(loading);
 		load_tax_rates(loading);
+		load_sources(loading);
 		MemoryContextSwitchTo(caller);
 		plan_end();
 	}
@@ -565,6 +578,19 @@ load_tax_rates(Configuration *loading)
 		rate->percent = PointerGetDatum(PG_DETOAST_DATUM_COPY(loaded(i, 2, &isnull)));
 		rate->category = loaded_text(i, 3);
 		rate->is_default = loaded_bool(i, 4);
+load_sources(Configuration *loading)
+{
+	static ScrmPlan plan = {
+		.sql = "SELECT s.source_id, s.name, s.active FROM sales_crm.source s ORDER BY s.source_id",
+	};
+
+	loading->nsources = (int) load_rows(&plan);
+	loading->sources = palloc0_array(Source, loading->nsources);
+	for (int i = 0; i < loading->nsources; i++)
+	{
+		loading->sources[i].source_id = loaded_int64(i, 1);
+		loading->sources[i].name = loaded_text(i, 2);
+		loading->sources[i].active = loaded_bool(i, 3);
 	}
 }
 
@@ -590,4 +616,7 @@ static int
 compare_tax_rate(const void *key, const void *element)
 {
 	return compare_int64(*(const int64 *) key, ((const TaxRate *) element)->tax_rate_id);
+compare_source(const void *key, const void *element)
+{
+	return compare_int64(*(const int64 *) key, ((const Source *) element)->source_id);
 }

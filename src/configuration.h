@@ -95,6 +95,12 @@ typedef struct TaxRate
 	char *category;
 	bool is_default;
 } TaxRate;
+typedef struct Source
+{
+	int64 source_id;
+	char *name;
+	bool active;
+} Source;
 
 typedef struct Configuration
 {
@@ -116,6 +122,8 @@ typedef struct Configuration
 	FollowUpRule *rules; /* active ones, by follow_up_rule_id */
 	int ncurrencies;
 	Currency *currencies; /* by code */
+	int nsources;
+	Source *sources; /* by source_id */
 	int nholidays;
 	DateADT *holidays; /* ascending */
 } Configuration;
@@ -140,6 +148,7 @@ configuration_find_tax_rate(const Configuration *configuration, int64 tax_rate_i
 extern const TaxRate *configuration_default_tax_rate(const Configuration *configuration);
 extern VatMethod configuration_vat_method(const char *name, size_t length);
 extern const char *configuration_vat_method_name(VatMethod method);
+extern const Source *configuration_find_source(const Configuration *configuration, int64 source_id);
 extern DateADT configuration_local_date(const Configuration *configuration, TimestampTz at);
 
 #endif /* SCRM_CONFIGURATION_H */

@@ -90,9 +90,11 @@ static void check_times_in_order(const Guard *guard);
 static void check_values(Guard *guard);
 static void check_discount(const Guard *guard, const Currency *currency);
 static void follow_lines(Guard *guard);
+static void check_source(const Guard *guard);
 static void check_given(const Guard *guard, OpportunityColumn column, const char *hint);
 static void check_identity(const Guard *guard);
 static void check_frozen(const Guard *guard);
+static bool is_merge_of_accounts(const Guard *guard);
 static void check_still_filled(const Guard *guard);
 static bool row_changes(const Guard *guard);
 
@@ -541,6 +543,21 @@ check_values(Guard *guard)
 	if (changed(guard, OPPORTUNITY_PROBABILITY_OVERRIDE) &&
 		!opportunity_is_null(new, OPPORTUNITY_PROBABILITY_OVERRIDE))
 		value_check_probability(opportunity_value(new, OPPORTUNITY_PROBABILITY_OVERRIDE));
+	if (changed(guard, OPPORTUNITY_SOURCE_ID) && !opportunity_is_null(new, OPPORTUNITY_SOURCE_ID))
+		check_source(guard);
+}
+
+/* check_source refuses a source that is no longer offered; the foreign key, one that is not there. */
+static void
+check_source(const Guard *guard)
+{
+	const Source *source = configuration_find_source(
+		guard->move.configuration, opportunity_key(guard->new, OPPORTUNITY_SOURCE_ID));
+
+	if (source != NULL && !source->active)
+		value_refuse("source_id", psprintf("source \"%s\" is not active", source->name),
+					 "It is kept for the opportunities that have it.",
+					 "Choose an active row of sales_crm.source, or set its active to true.");
 }
 
 /* check_discount refuses a discount that no offer could have. */
@@ -647,7 +664,8 @@ check_frozen(const Guard *guard)
 		return;
 	for (size_t i = 0; i < lengthof(frozen); i++)
 	{
-		if (changed(guard, frozen[i]))
+		if (changed(guard, frozen[i]) &&
+			!(frozen[i] == OPPORTUNITY_ACCOUNT_ID && is_merge_of_accounts(guard)))
 			ereport(ERROR,
 					(errcode(ERRCODE_SCRM_OPPORTUNITY_CLOSED),
 					 errmsg("%s of a closed opportunity is frozen",
@@ -659,6 +677,27 @@ check_frozen(const Guard *guard)
 							 "pipeline."),
 					 value_column(opportunity_columns[frozen[i]].name)));
 	}
+}
+
+/* is_merge_of_accounts says whether merge_accounts() made one of the old and the new account. */
+static bool
+is_merge_of_accounts(const Guard *guard)
+{
+	static ScrmPlan plan = {
+		.sql = "SELECT FROM sales_crm.account_merge m WHERE m.removed_id = $1 AND m.kept_id = $2",
+		.nargs = 2,
+		.argtypes = {INT8OID, INT8OID},
+	};
+	Datum values[] = {
+		opportunity_value(guard->old, OPPORTUNITY_ACCOUNT_ID),
+		opportunity_value(guard->new, OPPORTUNITY_ACCOUNT_ID),
+	};
+	bool merged;
+
+	plan_begin();
+	merged = plan_run(&plan, PLAN_READ_LATEST, values, NULL) > 0;
+	plan_end();
+	return merged;
 }
 
 /*

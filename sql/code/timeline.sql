@@ -84,6 +84,7 @@ RETURNS TABLE (at timestamptz, kind text, line text, member_id bigint, member te
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan
+SET enable_bitmapscan = off
 AS $$
 #variable_conflict use_variable
 BEGIN

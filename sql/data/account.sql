@@ -54,3 +54,21 @@
 	END IF;
 	CREATE INDEX IF NOT EXISTS contact_account_id_idx ON sales_crm.contact (account_id);
 	CREATE INDEX IF NOT EXISTS contact_email_idx ON sales_crm.contact (lower(email));
+
+	IF sales_crm.setup_lacks('account_merge') THEN
+		CREATE TABLE sales_crm.account_merge (
+			removed_id bigint NOT NULL,
+			kept_id bigint NOT NULL,
+			removed jsonb NOT NULL,
+			by bigint,
+			at timestamptz NOT NULL DEFAULT now(),
+			CONSTRAINT account_merge_pkey PRIMARY KEY (removed_id, kept_id),
+			CONSTRAINT account_merge_kept_id_fkey FOREIGN KEY (kept_id) REFERENCES sales_crm.account ON DELETE CASCADE,
+			CONSTRAINT account_merge_by_fkey FOREIGN KEY (by) REFERENCES sales_crm.member
+		);
+		COMMENT ON TABLE sales_crm.account_merge IS 'The trace of merge_accounts(): which account became part of which';
+		COMMENT ON COLUMN sales_crm.account_merge.removed_id IS 'Key of the account that is no more';
+		COMMENT ON COLUMN sales_crm.account_merge.removed IS 'Its row as it was';
+	END IF;
+	CREATE INDEX IF NOT EXISTS account_merge_kept_id_idx ON sales_crm.account_merge (kept_id);
+	CREATE INDEX IF NOT EXISTS account_merge_by_idx ON sales_crm.account_merge (by) WHERE by IS NOT NULL;

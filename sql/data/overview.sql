@@ -19,7 +19,9 @@
 			(e.totals ->> 'gross')::numeric(22,4) AS gross,
 			coalesce(e.totals -> 'taxes', '[]') AS taxes, coalesce(e.product_lines, '[]') AS product_lines,
 			t.next_task_on, coalesce(t.open_tasks, 0) AS open_tasks,
-			coalesce(t.tasks, '[]') AS tasks, coalesce(y.phase_stays, '[]') AS phase_stays
+			coalesce(t.tasks, '[]') AS tasks, coalesce(y.phase_stays, '[]') AS phase_stays,
+			coalesce(h.appointments, '[]') AS appointments, coalesce(e.emails, '[]') AS emails,
+			coalesce(n.notes, '[]') AS notes, coalesce(f.attachments, '[]') AS attachments
 		FROM sales_crm.opportunity o
 		JOIN sales_crm.account a USING (account_id)
 		JOIN sales_crm.pipeline l USING (pipeline_id)
@@ -56,9 +58,32 @@
 			SELECT jsonb_agg(jsonb_build_object('phase_id', z.phase_id, 'phase', q.name,
 				'entered_at', z.entered_at, 'left_at', z.left_at) ORDER BY z.entered_at, z.left_at, z.phase_stay_id) AS phase_stays
 			FROM sales_crm.phase_stay z JOIN sales_crm.phase q USING (phase_id)
-			WHERE z.opportunity_id = o.opportunity_id) y ON true;
+			WHERE z.opportunity_id = o.opportunity_id) y ON true
+		LEFT JOIN LATERAL (
+			SELECT jsonb_agg(jsonb_build_object('appointment_id', x.appointment_id, 'subject', x.subject, 'location', x.location,
+				'starts_at', x.starts_at, 'ends_at', x.ends_at, 'all_day', x.all_day, 'organiser_id', x.organiser_id,
+				'organiser', v.name, 'cancelled_at', x.cancelled_at) ORDER BY x.starts_at, x.appointment_id) AS appointments
+			FROM sales_crm.appointment x LEFT JOIN sales_crm.member v ON v.member_id = x.organiser_id
+			WHERE x.opportunity_id = o.opportunity_id) h ON true
+		LEFT JOIN LATERAL (
+			SELECT jsonb_agg(jsonb_build_object('email_id', x.email_id, 'direction', x.direction, 'from_address', x.from_address,
+				'from_name', x.from_name, 'to_addresses', to_jsonb(x.to_addresses), 'subject', x.subject, 'sent_at', x.sent_at,
+				'thread_id', x.thread_id) ORDER BY x.sent_at DESC, x.email_id DESC) AS emails
+			FROM sales_crm.email x WHERE x.opportunity_id = o.opportunity_id) e ON true
+		LEFT JOIN LATERAL (
+			SELECT jsonb_agg(jsonb_build_object('note_id', x.note_id, 'body', x.body, 'format', x.format,
+				'created_at', x.created_at, 'created_by', x.created_by, 'creator', v.name)
+				ORDER BY x.created_at DESC, x.note_id DESC) AS notes
+			FROM sales_crm.note x LEFT JOIN sales_crm.member v ON v.member_id = x.created_by
+			WHERE x.opportunity_id = o.opportunity_id) n ON true
+		LEFT JOIN LATERAL (
+			SELECT jsonb_agg(jsonb_build_object('attachment_id', x.attachment_id, 'file_name', x.file_name, 'media_type', x.media_type,
+				'size', x.size, 'sha256', encode(x.sha256, 'hex'), 'email_id', x.email_id, 'created_at', x.created_at)
+				ORDER BY x.created_at DESC, x.attachment_id DESC) AS attachments
+			FROM sales_crm.attachment x WHERE x.opportunity_id = o.opportunity_id) f ON true;
 		COMMENT ON VIEW sales_crm.opportunity_overview IS
 			'The screen of an opportunity: one row with its state, names, probability, product lines, totals, tasks and phases';
+			'The screen of an opportunity: one row with its state, names, probability, tasks, phases, appointments, e-mails, notes and attachments';
 		COMMENT ON COLUMN sales_crm.opportunity_overview.status IS 'open, won, lost or expired';
 		COMMENT ON COLUMN sales_crm.opportunity_overview.probability IS 'Percent: the opportunity''s own while open, else the phase''s';
 		COMMENT ON COLUMN sales_crm.opportunity_overview.days_in_phase IS 'Calendar days since phase_since in the company''s time zone';
@@ -67,6 +92,10 @@
 		COMMENT ON COLUMN sales_crm.opportunity_overview.product_lines IS 'JSON array of product lines in their order';
 		COMMENT ON COLUMN sales_crm.opportunity_overview.tasks IS 'JSON array of tasks, open ones first';
 		COMMENT ON COLUMN sales_crm.opportunity_overview.phase_stays IS 'JSON array of phases it was in, oldest first';
+		COMMENT ON COLUMN sales_crm.opportunity_overview.appointments IS 'JSON array in the order of time';
+		COMMENT ON COLUMN sales_crm.opportunity_overview.emails IS 'JSON array, newest first, without bodies';
+		COMMENT ON COLUMN sales_crm.opportunity_overview.notes IS 'JSON array, newest first';
+		COMMENT ON COLUMN sales_crm.opportunity_overview.attachments IS 'JSON array, newest first; download_attachment() gives the content';
 	END IF;
 
 	IF sales_crm.setup_lacks('transition_rule') THEN
