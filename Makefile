@@ -6,6 +6,13 @@ MODULE_big = sales_crm
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 DATA_built = sql/sales_crm--1.0.sql
 
+# Programs outside the server, built where their libraries are; the extension needs none of them.
+# `make programs` says what is missing.
+SENDER = src/bin/sender/sales_crm_sender
+SENDER_LIBRARIES = gmime-3.0 libical
+PROGRAMS = $(if $(PGXS),$(if $(shell pkg-config --exists $(SENDER_LIBRARIES) 2>/dev/null && echo yes),$(SENDER)))
+EXTRA_CLEAN = $(SENDER)
+
 # Warnings are errors; packagers with another compiler may say `make WERROR=`.
 WERROR = -Werror
 
@@ -40,10 +47,23 @@ sql/sales_crm--1.0.sql: sql/assemble sql/manifest $(wildcard sql/code/*.sql sql/
 
 $(OBJS): $(wildcard src/*.h)
 
-.PHONY: help demo test bench stress valgrind lint format
+# No server headers: the programs are clients
+$(SENDER): $(wildcard src/bin/sender/*.[ch] src/bin/common/*.[ch])
+	$(CC) -std=gnu11 -O2 -g -Wall -Wextra $(WERROR) -Wno-declaration-after-statement -o $@ $(filter %.c,$^) \
+		$$(pkg-config --cflags --libs $(SENDER_LIBRARIES)) \
+		-isystem $$($(PG_CONFIG) --includedir) -L$$($(PG_CONFIG) --libdir) -lpq
+
+programs: $(SENDER)
+all: $(PROGRAMS)
+install: install-programs
+install-programs: $(PROGRAMS)
+	$(if $(PROGRAMS),mkdir -p '$(DESTDIR)$(bindir)' && install -m 755 $(PROGRAMS) '$(DESTDIR)$(bindir)')
+
+.PHONY: programs install-programs help demo test bench stress valgrind lint format
 
 help:
 	@echo 'make              build'
+	@echo 'make programs     build sales_crm_sender, which make does by itself where its libraries are'
 	@echo 'make install      put it where the server of PG_CONFIG finds it'
 	@echo 'make demo         a private server, a small company, the main job shown (STAY=1: leave it running)'
 	@echo 'make test         everything set up, every test run (SUITES="regress isolation pgtap tap", PG=17 or 18)'
@@ -52,6 +72,7 @@ help:
 	@echo 'make valgrind     the SQL tests under valgrind'
 	@echo 'make lint         clang-format and cppcheck'
 	@echo 'make format       clang-format in place'
+	@echo 'make programs     build sales_crm_sender, which make does by itself where its libraries are'
 	@echo 'make installcheck regression and isolation tests in a running server'
 
 demo:
@@ -85,10 +106,10 @@ valgrind:
 
 lint:
 	@test/lib/packages lint
-	clang-format --dry-run -Werror src/*.c src/*.h
+	clang-format --dry-run -Werror src/*.c src/*.h src/bin/*/*.c src/bin/*/*.h
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
 		--suppress=missingIncludeSystem -DPG_VERSION_NUM=170000 -DHAVE_INT128 \
 		'-Dereport(level,...)=abort()' '-Delog(level,...)=abort()' src
 
 format:
-	clang-format -i src/*.c src/*.h
+	clang-format -i src/*.c src/*.h src/bin/*/*.c src/bin/*/*.h

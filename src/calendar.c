@@ -143,14 +143,15 @@ scrm_calendar_time_zone(PG_FUNCTION_ARGS)
 						errmsg("time zone \"%s\" is not known", name)));
 	initStringInfo(&out);
 	appendStringInfo(&out, "BEGIN:VTIMEZONE\nTZID:%s\n", pg_get_timezone_name(zone));
-	found = pg_next_dst_boundary(&at, &before, &before_isdst, &boundary, &after, &after_isdst, zone);
+	found =
+		pg_next_dst_boundary(&at, &before, &before_isdst, &boundary, &after, &after_isdst, zone);
 	add_observance(&out, at, before, before, before_isdst);
 	for (int i = 0; found == 1 && boundary <= until && i < MAX_OBSERVANCES; i++)
 	{
 		add_observance(&out, boundary, before, after, after_isdst);
 		at = boundary;
-		found =
-			pg_next_dst_boundary(&at, &before, &before_isdst, &boundary, &after, &after_isdst, zone);
+		found = pg_next_dst_boundary(&at, &before, &before_isdst, &boundary, &after, &after_isdst,
+									 zone);
 	}
 	appendStringInfoString(&out, "END:VTIMEZONE\n");
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(out.data, out.len));
@@ -164,9 +165,8 @@ add_observance(StringInfo out, pg_time_t at, long from, long to, int isdst)
 	pg_time_t local = at + from;
 	struct pg_tm *tm = pg_gmtime(&local);
 
-	appendStringInfo(out, "BEGIN:%s\nDTSTART:%04d%02d%02dT%02d%02d%02d\n", kind,
-					 tm->tm_year + 1900, tm->tm_mon + 1, tm->tm_mday, tm->tm_hour, tm->tm_min,
-					 tm->tm_sec);
+	appendStringInfo(out, "BEGIN:%s\nDTSTART:%04d%02d%02dT%02d%02d%02d\n", kind, tm->tm_year + 1900,
+					 tm->tm_mon + 1, tm->tm_mday, tm->tm_hour, tm->tm_min, tm->tm_sec);
 	add_offset(out, "TZOFFSETFROM", from);
 	add_offset(out, "TZOFFSETTO", to);
 	appendStringInfo(out, "END:%s\n", kind);

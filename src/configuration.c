@@ -45,6 +45,7 @@ static const char *const configuration_tables[] = {
 	"follow_up_rule", "holiday",  "tax_rate", "schema_version",
 	"company",			"currency",		  "pipeline", "phase",
 	"phase_transition", "follow_up_rule", "holiday",  "source",		"schema_version",
+	"follow_up_rule", "holiday",  "source",	  "schema_version",
 };
 
 static Configuration *current = NULL;

@@ -137,3 +137,68 @@ END
 $$;
 COMMENT ON FUNCTION sales_crm.email_attachments() IS
 	'Row trigger of email: its attachments go where it goes';
+
+CREATE FUNCTION sales_crm.record_invitation(
+	email_id bigint, method text, uid text, sequence integer, subject text, location text, details text,
+	starts_at timestamptz, ends_at timestamptz, all_day boolean, attendees text[], answers text[])
+RETURNS bigint LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	mail sales_crm.email;
+	known sales_crm.appointment;
+	made bigint;
+BEGIN
+	SELECT e.* INTO mail FROM sales_crm.email e WHERE e.email_id = email_id;
+	SELECT a.* INTO known FROM sales_crm.appointment a WHERE a.uid = uid FOR UPDATE;
+	IF method = 'REPLY' THEN
+		-- Whoever writes answers for themselves alone
+		UPDATE sales_crm.appointment_attendee t
+		SET answer = lower(replace(x.answer, '-', '_'))
+		FROM unnest(attendees, answers) AS x (address, answer), sales_crm.contact k
+		WHERE t.appointment_id = known.appointment_id AND k.contact_id = t.contact_id
+			AND lower(k.email) = lower(x.address) AND lower(x.address) = lower(mail.from_address)
+			AND x.answer IN ('ACCEPTED', 'TENTATIVE', 'DECLINED');
+		RETURN known.appointment_id;
+	END IF;
+	-- Appointments of members are theirs: no e-mail changes them
+	IF known.organiser_id IS NOT NULL OR known.created_by IS NOT NULL OR sequence < known.revision THEN
+		RETURN known.appointment_id;
+	END IF;
+	IF method = 'CANCEL' THEN
+		UPDATE sales_crm.appointment a SET cancelled_at = coalesce(a.cancelled_at, now())
+		WHERE a.appointment_id = known.appointment_id;
+		RETURN known.appointment_id;
+	END IF;
+	IF method <> 'REQUEST' OR starts_at IS NULL OR num_nonnulls(mail.opportunity_id, mail.account_id) = 0 THEN
+		RETURN NULL;
+	END IF;
+	ends_at := CASE WHEN ends_at > starts_at THEN ends_at ELSE starts_at + interval '1 hour' END;
+	subject := coalesce(nullif(left(btrim(subject), 400), ''), nullif(left(btrim(mail.subject), 400), ''), 'Invitation');
+	IF known.appointment_id IS NOT NULL THEN
+		UPDATE sales_crm.appointment a
+		SET subject = record_invitation.subject, location = left(record_invitation.location, 400),
+			details = left(record_invitation.details, 100000), starts_at = record_invitation.starts_at,
+			ends_at = record_invitation.ends_at, all_day = coalesce(record_invitation.all_day, false), cancelled_at = NULL
+		WHERE a.appointment_id = known.appointment_id;
+		made := known.appointment_id;
+	ELSE
+		INSERT INTO sales_crm.appointment AS a (opportunity_id, account_id, subject, location, details, starts_at, ends_at, all_day, time_zone, uid, revision)
+		VALUES (mail.opportunity_id, CASE WHEN mail.opportunity_id IS NULL THEN mail.account_id END, subject, left(location, 400),
+			left(details, 100000), starts_at, ends_at, coalesce(all_day, false), CASE WHEN all_day THEN 'UTC' END, left(uid, 400), greatest(sequence, 0))
+		RETURNING a.appointment_id INTO made;
+	END IF;
+	INSERT INTO sales_crm.appointment_attendee (appointment_id, member_id)
+	SELECT made, m.member_id FROM sales_crm.member m
+	WHERE m.active AND lower(m.email) IN (SELECT lower(x) FROM unnest(attendees) x)
+	ON CONFLICT DO NOTHING;
+	INSERT INTO sales_crm.appointment_attendee (appointment_id, contact_id, answer)
+	SELECT made, k.contact_id, 'accepted' FROM sales_crm.contact k
+	WHERE k.contact_id = mail.contact_id
+	ON CONFLICT DO NOTHING;
+	RETURN made;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.record_invitation(bigint, text, text, integer, text, text, text, timestamptz, timestamptz, boolean, text[], text[]) IS
+	'What an invitation in a filed e-mail means: REPLY is the answer of the contact who sent it; REQUEST makes or moves an appointment with the e-mail''s opportunity or account, CANCEL cancels it; appointments that members made are not touched. Returns the appointment, or NULL when there is none';
