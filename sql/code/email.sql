@@ -24,25 +24,25 @@ RETURNS record LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	found record;
+	known record;
 	wanted text[];
 BEGIN
 	-- The thread, its latest message first
-	SELECT e.thread_id, e.opportunity_id, e.account_id, e.contact_id INTO found
+	SELECT e.thread_id, e.opportunity_id, e.account_id, e.contact_id INTO known
 	FROM sales_crm.email e WHERE e.message_id = ANY (message_ids)
 	ORDER BY e.opportunity_id IS NULL, e.sent_at DESC LIMIT 1;
 	IF FOUND THEN
-		thread_id := found.thread_id;
-		opportunity_id := found.opportunity_id;
-		account_id := found.account_id;
+		thread_id := known.thread_id;
+		opportunity_id := known.opportunity_id;
+		account_id := known.account_id;
 	END IF;
 	wanted := array(SELECT lower(a) FROM unnest(addresses) a);
-	SELECT k.contact_id, k.account_id INTO found
+	SELECT k.contact_id, k.account_id INTO known
 	FROM sales_crm.contact k WHERE lower(k.email) = ANY (wanted)
 	ORDER BY k.account_id IS DISTINCT FROM match_email.account_id, array_position(wanted, lower(k.email)), k.contact_id LIMIT 1;
 	IF FOUND THEN
-		contact_id := found.contact_id;
-		account_id := coalesce(account_id, found.account_id);
+		contact_id := known.contact_id;
+		account_id := coalesce(account_id, known.account_id);
 	END IF;
 	account_id := coalesce(account_id, (SELECT a.account_id FROM sales_crm.account a
 		WHERE lower(a.email) = ANY (wanted) ORDER BY array_position(wanted, lower(a.email)), a.account_id LIMIT 1));
