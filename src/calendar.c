@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
@@ -20,6 +22,7 @@ PG_FUNCTION_INFO_V1(scrm_calendar_text);
 PG_FUNCTION_INFO_V1(scrm_calendar_parameter);
 PG_FUNCTION_INFO_V1(scrm_calendar_fold);
 PG_FUNCTION_INFO_V1(scrm_calendar_time_zone);
+PG_FUNCTION_INFO_V1(scrm_calendar_knows_zone);
 
 /* RFC 5545, 3.1: lines SHOULD NOT be longer than 75 octets without the line break */
 #define FOLD_OCTETS 75
@@ -155,6 +158,25 @@ scrm_calendar_time_zone(PG_FUNCTION_ARGS)
 	}
 	appendStringInfoString(&out, "END:VTIMEZONE\n");
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(out.data, out.len));
+}
+
+/*
+ * Abbreviations and POSIX rules, which PostgreSQL takes, too, mean nothing to a calendar: a name is
+ * UTC, or an area and a place. Only those of the area Etc end with an offset.
+ */
+Datum
+scrm_calendar_knows_zone(PG_FUNCTION_ARGS)
+{
+	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	size_t length = strlen(name);
+
+	if (length > TZ_STRLEN_MAX || strchr(name, ',') != NULL)
+		PG_RETURN_BOOL(false);
+	if (strcmp(name, "UTC") != 0 &&
+		(strchr(name, '/') == NULL ||
+		 (strncmp(name, "Etc/", 4) != 0 && isdigit((unsigned char) name[length - 1]))))
+		PG_RETURN_BOOL(false);
+	PG_RETURN_BOOL(pg_tzset(name) != NULL);
 }
 
 /* add_observance adds the offset that holds from a moment on; its DTSTART is told in the one before. */

@@ -30,7 +30,7 @@ BEGIN
 				HINT = 'Cancel the appointment and make another one.';
 	END IF;
 	IF TG_OP = 'INSERT' OR NEW.time_zone IS DISTINCT FROM OLD.time_zone THEN
-		IF NOT EXISTS (SELECT FROM pg_timezone_names z WHERE z.name = NEW.time_zone) THEN
+		IF NOT sales_crm.calendar_knows_zone(NEW.time_zone) THEN
 			RAISE EXCEPTION 'time zone "%" is not known', NEW.time_zone
 				USING ERRCODE = 'invalid_parameter_value', COLUMN = 'time_zone',
 					HINT = 'SELECT name FROM pg_timezone_names lists the known ones, such as Europe/Brussels.';

@@ -21,6 +21,12 @@ AS 'MODULE_PATHNAME', 'scrm_calendar_time_zone';
 COMMENT ON FUNCTION sales_crm.calendar_time_zone(text, timestamptz, timestamptz) IS
 	'VTIMEZONE of a zone with each change of its offset between two moments. Errors: 22023 for an unknown zone';
 
+CREATE FUNCTION sales_crm.calendar_knows_zone(time_zone text)
+RETURNS boolean LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'scrm_calendar_knows_zone';
+COMMENT ON FUNCTION sales_crm.calendar_knows_zone(text) IS
+	'Whether a name is that of a zone of the IANA database, such as Europe/Brussels or UTC; without reading all of pg_timezone_names';
+
 CREATE FUNCTION sales_crm.calendar_time(name text, at timestamptz, time_zone text, all_day boolean)
 RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp

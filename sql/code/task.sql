@@ -1,5 +1,5 @@
 CREATE FUNCTION sales_crm.next_due_on(
-	due_on date, every integer, unit text, weekdays smallint[] DEFAULT NULL, day_of_month smallint DEFAULT NULL)
+	due_on date, every integer, unit text, weekdays smallint[] DEFAULT NULL, day_of_month integer DEFAULT NULL)
 RETURNS date LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -20,11 +20,11 @@ BEGIN
 	END IF;
 	month := (date_trunc('month', due_on::timestamp)
 		+ make_interval(months => every * CASE unit WHEN 'year' THEN 12 ELSE 1 END))::date;
-	RETURN least(month + coalesce(day_of_month::integer, extract(day FROM due_on)::integer) - 1,
+	RETURN least(month + coalesce(day_of_month, extract(day FROM due_on)::integer) - 1,
 		(month + interval '1 month')::date - 1);
 END
 $$;
-COMMENT ON FUNCTION sales_crm.next_due_on(date, integer, text, smallint[], smallint) IS
+COMMENT ON FUNCTION sales_crm.next_due_on(date, integer, text, smallint[], integer) IS
 	'The day after a due date in a recurrence: every so many of unit (day, week, month, year), for weeks on weekdays (1 = Monday), for months and years on a day of the month or the last one where the month is shorter';
 
 CREATE FUNCTION sales_crm.task_guard()

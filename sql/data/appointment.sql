@@ -55,6 +55,7 @@
 			answer text NOT NULL DEFAULT 'needs_action',
 			answered_at timestamptz,
 			busy tstzrange,
+			lane int8range GENERATED ALWAYS AS (sales_crm.member_time(member_id, busy)) STORED,
 			CONSTRAINT appointment_attendee_pkey PRIMARY KEY (appointment_attendee_id),
 			CONSTRAINT appointment_attendee_member_key UNIQUE (appointment_id, member_id),
 			CONSTRAINT appointment_attendee_contact_key UNIQUE (appointment_id, contact_id),
@@ -69,11 +70,12 @@
 		COMMENT ON COLUMN sales_crm.appointment_attendee.answer IS 'needs_action, accepted, tentative or declined';
 		COMMENT ON COLUMN sales_crm.appointment_attendee.answered_at IS 'When the answer last changed; NULL before there was one';
 		COMMENT ON COLUMN sales_crm.appointment_attendee.busy IS 'Kept by triggers: when the appointment takes the member''s time; NULL for contacts, who declined, and cancelled ones';
+		COMMENT ON COLUMN sales_crm.appointment_attendee.lane IS 'member_time() of it, for the index of conflicts';
 	END IF;
 	CREATE INDEX IF NOT EXISTS appointment_attendee_member_id_idx ON sales_crm.appointment_attendee (member_id);
 	CREATE INDEX IF NOT EXISTS appointment_attendee_contact_id_idx ON sales_crm.appointment_attendee (contact_id) WHERE contact_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS appointment_attendee_busy_idx ON sales_crm.appointment_attendee
-		USING gist (sales_crm.member_time(member_id, busy)) WHERE busy IS NOT NULL;
+		USING gist (lane) WHERE busy IS NOT NULL;
 
 	IF sales_crm.setup_lacks('appointment_change') THEN
 		CREATE TABLE sales_crm.appointment_change (
@@ -121,8 +123,7 @@
 			b.subject AS other_subject, lower(x.busy * y.busy) AS starts_at, upper(x.busy * y.busy) AS ends_at
 		FROM sales_crm.appointment_attendee x
 		JOIN sales_crm.appointment_attendee y
-			ON sales_crm.member_time(y.member_id, y.busy) && sales_crm.member_time(x.member_id, x.busy)
-			AND y.busy IS NOT NULL AND y.busy && x.busy AND y.appointment_id <> x.appointment_id
+			ON y.lane && x.lane AND y.busy IS NOT NULL AND y.busy && x.busy AND y.appointment_id <> x.appointment_id
 		JOIN sales_crm.member m ON m.member_id = x.member_id
 		JOIN sales_crm.appointment a ON a.appointment_id = x.appointment_id
 		JOIN sales_crm.appointment b ON b.appointment_id = y.appointment_id

@@ -138,15 +138,18 @@
 	END IF;
 
 	IF sales_crm.setup_lacks('my_open_tasks') THEN
+		-- No joins: the rows come as the index task_assignee_id_idx has them
 		CREATE VIEW sales_crm.my_open_tasks WITH (security_invoker = true) AS
 		SELECT t.task_id, t.subject, t.details, t.due_on,
 			CASE WHEN t.due_on < sales_crm.today() THEN 'overdue'
 				WHEN t.due_on = sales_crm.today() THEN 'today' ELSE 'later' END AS due,
-			t.priority, t.origin, t.opportunity_id, o.name AS opportunity,
-			a.account_id, a.name AS account, t.created_at, t.remind_at, t.recurs_unit
+			t.priority, t.origin, t.opportunity_id,
+			(SELECT o.name FROM sales_crm.opportunity o WHERE o.opportunity_id = t.opportunity_id) AS opportunity,
+			coalesce(t.account_id, (SELECT o.account_id FROM sales_crm.opportunity o WHERE o.opportunity_id = t.opportunity_id)) AS account_id,
+			(SELECT a.name FROM sales_crm.account a WHERE a.account_id = coalesce(t.account_id,
+				(SELECT o.account_id FROM sales_crm.opportunity o WHERE o.opportunity_id = t.opportunity_id))) AS account,
+			t.created_at, t.remind_at, t.recurs_unit
 		FROM sales_crm.task t
-		LEFT JOIN sales_crm.opportunity o USING (opportunity_id)
-		LEFT JOIN sales_crm.account a ON a.account_id = coalesce(t.account_id, o.account_id)
 		WHERE t.assignee_id = (SELECT sales_crm.current_member()) AND t.done_at IS NULL
 		ORDER BY t.due_on, array_position('{high,normal,low}'::text[], t.priority), t.task_id;
 		COMMENT ON VIEW sales_crm.my_open_tasks IS
