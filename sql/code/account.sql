@@ -37,14 +37,14 @@ BEGIN
 		pair AS (
 			SELECT x.account_id, y.account_id AS duplicate_id, x.reason
 			FROM key x JOIN key y ON x.reason = y.reason AND x.value = y.value AND x.account_id < y.account_id
-			$sql$ || coalesce(format($sql$
+			$sql$ || CASE WHEN trigrams IS NULL THEN '' ELSE format($sql$
 			UNION
 			-- Only accounts that share the beginning of a word are compared
 			SELECT x.account_id, y.account_id, 'similar name'
 			FROM (SELECT DISTINCT k.account_id, k.value, left(w, 4) AS word FROM key k, regexp_split_to_table(k.value, ' ') w WHERE k.reason = 'name' AND length(w) >= 3) x
 			JOIN (SELECT DISTINCT k.account_id, k.value, left(w, 4) AS word FROM key k, regexp_split_to_table(k.value, ' ') w WHERE k.reason = 'name' AND length(w) >= 3) y
 				ON x.word = y.word AND x.account_id < y.account_id AND x.value <> y.value AND %s.similarity(x.value, y.value) >= 0.6
-			$sql$, trigrams), '') || $sql$
+			$sql$, trigrams) END || $sql$
 		)
 		SELECT p.account_id, a.name, p.duplicate_id, b.name, array_agg(p.reason ORDER BY p.reason)
 		FROM pair p

@@ -18,18 +18,22 @@ BEGIN
 		stem := (SELECT l.lexeme FROM unnest(to_tsvector(language, word)) l LIMIT 1);
 		spoken := spoken || (quote_literal(word) || ':*');
 		IF stem IS NOT NULL THEN
-			-- As far as the stem is a beginning of the word: happi is none of happy
+			-- As far as the stem is a beginning of the word: happi is none of happy, which happ is
+			stem := CASE WHEN language = 'english'::regconfig THEN regexp_replace(stem, 'i$', '') ELSE stem END;
 			WHILE left(word, length(stem)) <> stem LOOP
 				stem := left(stem, -1);
 			END LOOP;
 			wanted := wanted || (quote_literal(CASE WHEN length(stem) < 3 THEN word ELSE stem END) || ':*');
 		END IF;
 	END LOOP;
+	IF spoken = '{}' THEN
+		RETURN NULL;
+	END IF;
 	RETURN to_tsquery('simple', array_to_string(CASE WHEN wanted = '{}' THEN spoken ELSE wanted END, ' & '));
 END
 $$;
 COMMENT ON FUNCTION sales_crm.search_query(text) IS
-	'A question as search() understands it: every word, by its stem in the company''s language, as the beginning of a word';
+	'A question as search() understands it: every word, by its stem in the company''s language, as the beginning of a word; NULL when it has no words';
 
 CREATE FUNCTION sales_crm.search(question text, max_rows integer DEFAULT 50)
 RETURNS TABLE (kind text, record_id bigint, title text, account_id bigint, opportunity_id bigint, rank real)
@@ -42,7 +46,7 @@ DECLARE
 	query tsquery := sales_crm.search_query(question);
 	word text := lower(btrim(question));
 BEGIN
-	IF numnode(query) = 0 THEN
+	IF query IS NULL THEN
 		RETURN;
 	END IF;
 	-- From each source at most a thousand are looked at: who gets more has to go on typing

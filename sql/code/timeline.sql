@@ -85,6 +85,7 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan
 SET enable_bitmapscan = off
+SET jit = off
 AS $$
 #variable_conflict use_variable
 BEGIN

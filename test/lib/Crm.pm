@@ -73,6 +73,29 @@ UPDATE sales_crm.member SET team_id = (SELECT team_id FROM sales_crm.team WHERE 
 INSERT INTO sales_crm.target (member_id, month, currency, amount)
 SELECT member_id, month::date, 'EUR', 1000 * member_id FROM sales_crm.member, generate_series('2026-01-01', '2027-12-01', interval '1 month') month;
 INSERT INTO sales_crm.target (team_id, month, currency, amount) SELECT team_id, '2026-06-01', 'EUR', 7000 FROM sales_crm.team WHERE name = 'Far North';
+INSERT INTO sales_crm.note (opportunity_id, body, format, created_at)
+SELECT opportunity_id, 'Note on ' || name, CASE WHEN opportunity_id % 2 = 0 THEN 'markdown' ELSE 'plain' END, created_at
+FROM sales_crm.opportunity WHERE opportunity_id % 3 = 0;
+INSERT INTO sales_crm.task (opportunity_id, subject, assignee_id, due_on, recurs_unit, recurs_weekdays, remind_at)
+SELECT opportunity_id, 'Weekly call', owner_id, '2026-01-05', 'week', '{1,4}', '2026-01-05 08:00+00'
+FROM sales_crm.opportunity WHERE opportunity_id % 20 = 1;
+UPDATE sales_crm.task SET done_at = '2026-02-01', assignee_id = (SELECT max(member_id) FROM sales_crm.member) WHERE recurs_unit = 'week';
+UPDATE sales_crm.task SET done_at = NULL WHERE due_on = '2026-01-05' AND opportunity_id % 40 = 1;
+INSERT INTO sales_crm.appointment (opportunity_id, subject, starts_at, all_day, organiser_id, time_zone)
+SELECT opportunity_id, 'Visit', timestamptz '2026-03-28 09:00+00' + opportunity_id * interval '40 minutes', opportunity_id % 9 = 0, owner_id, 'Europe/Brussels'
+FROM sales_crm.opportunity WHERE opportunity_id % 3 = 1;
+INSERT INTO sales_crm.appointment_attendee (appointment_id, contact_id, answer)
+SELECT p.appointment_id, c.contact_id, 'tentative' FROM sales_crm.appointment p JOIN sales_crm.opportunity USING (opportunity_id) JOIN sales_crm.contact c USING (account_id);
+UPDATE sales_crm.appointment SET starts_at = starts_at + interval '1 day', ends_at = ends_at + interval '1 day' WHERE appointment_id % 5 = 0;
+UPDATE sales_crm.appointment SET cancelled_at = '2026-01-01' WHERE appointment_id % 7 = 0;
+SELECT sales_crm.record_email(from_address => 'customer' || opportunity_id || '\\@example.com', subject => 'About ' || name, body_text => 'Hello',
+	message_id => 'm' || opportunity_id, opportunity_id => CASE WHEN opportunity_id % 8 = 0 THEN opportunity_id END)
+FROM sales_crm.opportunity WHERE opportunity_id % 4 = 0;
+INSERT INTO sales_crm.attachment (opportunity_id, file_name, content)
+SELECT opportunity_id, 'offer.pdf', convert_to('%PDF-1.7 ' || opportunity_id % 10, 'UTF8') FROM sales_crm.opportunity WHERE opportunity_id % 5 = 0;
+SELECT sales_crm.add_email_attachment(email_id, 'photo.png', 'image/png', '\\x89504e470d0a1a0a') FROM sales_crm.email WHERE email_id % 3 = 0;
+SELECT count(sales_crm.create_calendar_feed(member_id)) FROM sales_crm.member;
+SELECT sales_crm.merge_accounts(min(account_id), max(account_id)) FROM sales_crm.account;
 SQL
 	return;
 }
@@ -141,6 +164,10 @@ sub healthy
 	my ($node, $database, $name) = @_;
 	is($node->safe_psql($database, 'SELECT (SELECT count(*) FROM sales_crm.verify_opportunities()), (SELECT count(*) FROM sales_crm.verify_forecast()), (SELECT count(*) FROM sales_crm.verify_product_lines())'),
 		'0|0|0', "$name: verified");
+	is($node->safe_psql($database, 'SELECT (SELECT count(*) FROM sales_crm.verify_opportunities()), (SELECT count(*) FROM sales_crm.verify_forecast())'),
+		'0|0', "$name: verified");
+	is($node->safe_psql($database, 'SELECT (SELECT count(*) FROM sales_crm.verify_opportunities()) + (SELECT count(*) FROM sales_crm.verify_appointments()) + (SELECT count(*) FROM sales_crm.verify_attachments())'),
+		'0', "$name: verified");
 	is($node->safe_psql($database, <<'SQL'), "1|New|1\n1|Won|0", "$name: works");
 WITH a AS (INSERT INTO sales_crm.account (name) VALUES ('Later') RETURNING account_id)
 INSERT INTO sales_crm.opportunity (name, account_id) SELECT 'Later', account_id FROM a;

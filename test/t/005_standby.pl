@@ -35,6 +35,15 @@ my @functions = (
 	"SELECT sales_crm.rate_on('EUR', 'USD', '2025-01-01')",
 	"SELECT m, r.* FROM generate_series(date '2026-01-01', date '2027-02-01', interval '1 month') m, sales_crm.forecast_range(month => m::date) r ORDER BY 1, 2",
 	"SELECT sales_crm.forecast_chart(first_month => '2026-01-01', months => 15)",
+	'SELECT * FROM sales_crm.verify_appointments()',
+	'SELECT * FROM sales_crm.verify_attachments()',
+	'SELECT p.* FROM sales_crm.opportunity o, sales_crm.timeline_page(o.opportunity_id) p ORDER BY o.opportunity_id, 1, 2, 6',
+	"SELECT * FROM sales_crm.search('opportunity 10')",
+	'SELECT * FROM sales_crm.find_duplicate_accounts()',
+	'SELECT md5(sales_crm.appointment_ics(appointment_id)) FROM sales_crm.appointment ORDER BY appointment_id',
+	"SELECT member_id, md5(sales_crm.calendar_ics(member_id, '2026-01-01', '2026-12-31')) FROM sales_crm.member ORDER BY 1",
+	'SELECT d.* FROM sales_crm.attachment a, sales_crm.download_attachment(a.attachment_id) d ORDER BY a.attachment_id',
+	"SELECT * FROM sales_crm.match_email('{m4}', '{customer4\@example.com}')",
 	"SELECT o.opportunity_id, p.phase_id, e.rule FROM sales_crm.opportunity o, sales_crm.phase p, sales_crm.explain_transition(o.opportunity_id, p.phase_id) e ORDER BY 1, 2, 3",
 );
 is($standby->safe_psql('crm', $_), $primary->safe_psql('crm', $_), $_) foreach @functions;
