@@ -88,7 +88,7 @@ INSERT INTO sales_crm.appointment_attendee (appointment_id, contact_id, answer)
 SELECT p.appointment_id, c.contact_id, 'tentative' FROM sales_crm.appointment p JOIN sales_crm.opportunity USING (opportunity_id) JOIN sales_crm.contact c USING (account_id);
 UPDATE sales_crm.appointment SET starts_at = starts_at + interval '1 day', ends_at = ends_at + interval '1 day' WHERE appointment_id % 5 = 0;
 UPDATE sales_crm.appointment SET cancelled_at = '2026-01-01' WHERE appointment_id % 7 = 0;
-SELECT sales_crm.record_email(from_address => 'customer' || opportunity_id || '\\@example.com', subject => 'About ' || name, body_text => 'Hello',
+SELECT sales_crm.record_email(from_address => 'customer' || opportunity_id || '\@example.com', subject => 'About ' || name, body_text => 'Hello',
 	message_id => 'm' || opportunity_id, opportunity_id => CASE WHEN opportunity_id % 8 = 0 THEN opportunity_id END)
 FROM sales_crm.opportunity WHERE opportunity_id % 4 = 0;
 INSERT INTO sales_crm.attachment (opportunity_id, file_name, content)

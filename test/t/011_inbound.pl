@@ -89,6 +89,7 @@ is(query(q(SELECT cancelled_at IS NOT NULL FROM sales_crm.appointment WHERE uid 
 my @hostile;
 my $seed = $ENV{STRESS_SEED} // 42;
 srand($seed);
+$mail =~ s/^Message-ID: .*\n//m;
 push @hostile, substr($mail, 0, int($_ * length($mail) / 60) + 1) foreach (0 .. 59);                      # cut off anywhere
 foreach (1 .. 60)                                                                                          # bytes changed
 {

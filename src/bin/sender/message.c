@@ -335,6 +335,11 @@ read_text(Message *message, GMimePart *part, GString **body)
 
 	if (content == NULL)
 		return;
+	if (content->len == 0)
+	{
+		g_byte_array_unref(content);
+		return;
+	}
 	if (charset != NULL && g_ascii_strcasecmp(charset, "utf-8") != 0 &&
 		g_ascii_strcasecmp(charset, "us-ascii") != 0)
 	{
