@@ -84,16 +84,42 @@ RETURNS TABLE (at timestamptz, kind text, line text, member_id bigint, member te
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan
-SET enable_bitmapscan = off
 SET jit = off
 AS $$
 #variable_conflict use_variable
+DECLARE
+	since timestamptz;
 BEGIN
-	-- Planned for this number of rows: a merge of the sources' indexes that ends when they are read
+	-- How far back a page goes: from each source's index no more entries than it has
+	SELECT coalesce(min(e.at), '-infinity') INTO since
+	FROM (
+		SELECT u.at FROM (
+			(SELECT s.entered_at AS at FROM sales_crm.phase_stay s WHERE s.opportunity_id = opportunity_id AND s.entered_at < before_at ORDER BY s.entered_at DESC LIMIT max_rows)
+			UNION ALL
+			(SELECT s.at AS at FROM sales_crm.opportunity_change s WHERE s.opportunity_id = opportunity_id AND s.at < before_at AND s.field <> 'phase_id' ORDER BY s.at DESC LIMIT max_rows)
+			UNION ALL
+			(SELECT s.created_at AS at FROM sales_crm.task s WHERE s.opportunity_id = opportunity_id AND s.created_at < before_at ORDER BY s.created_at DESC LIMIT max_rows)
+			UNION ALL
+			(SELECT s.done_at AS at FROM sales_crm.task s WHERE s.opportunity_id = opportunity_id AND s.done_at < before_at ORDER BY s.done_at DESC LIMIT max_rows)
+			UNION ALL
+			(SELECT s.at AS at FROM sales_crm.task_change s WHERE s.opportunity_id = opportunity_id AND s.at < before_at ORDER BY s.at DESC LIMIT max_rows)
+			UNION ALL
+			(SELECT s.starts_at AS at FROM sales_crm.appointment s WHERE s.opportunity_id = opportunity_id AND s.starts_at < before_at ORDER BY s.starts_at DESC LIMIT max_rows)
+			UNION ALL
+			(SELECT s.at AS at FROM sales_crm.appointment_change s WHERE s.opportunity_id = opportunity_id AND s.at < before_at ORDER BY s.at DESC LIMIT max_rows)
+			UNION ALL
+			(SELECT s.created_at AS at FROM sales_crm.note s WHERE s.opportunity_id = opportunity_id AND s.created_at < before_at ORDER BY s.created_at DESC LIMIT max_rows)
+			UNION ALL
+			(SELECT s.sent_at AS at FROM sales_crm.email s WHERE s.opportunity_id = opportunity_id AND s.sent_at < before_at ORDER BY s.sent_at DESC LIMIT max_rows)
+			UNION ALL
+			(SELECT s.created_at AS at FROM sales_crm.attachment s WHERE s.opportunity_id = opportunity_id AND s.created_at < before_at ORDER BY s.created_at DESC LIMIT max_rows)
+			UNION ALL
+			(SELECT s.created_at AS at FROM sales_crm.opportunity s WHERE s.opportunity_id = opportunity_id AND s.created_at < before_at ORDER BY s.created_at DESC LIMIT max_rows)) u
+		ORDER BY u.at DESC LIMIT max_rows) e;
 	RETURN QUERY
 	SELECT t.at, t.kind, t.line, t.member_id, t.member, t.record_id, t.parent_id
 	FROM sales_crm.timeline t
-	WHERE t.opportunity_id = opportunity_id AND t.at <= before_at
+	WHERE t.opportunity_id = opportunity_id AND t.at >= since AND t.at <= before_at
 		AND (t.at < before_at OR before_kind IS NULL OR (t.kind COLLATE "C", t.record_id) < (before_kind, before_id))
 	ORDER BY t.at DESC, t.kind COLLATE "C" DESC, t.record_id DESC
 	LIMIT max_rows;
