@@ -85,7 +85,7 @@ INSERT INTO sales_crm.appointment (opportunity_id, subject, starts_at, all_day, 
 SELECT opportunity_id, 'Visit', timestamptz '2026-03-28 09:00+00' + opportunity_id * interval '40 minutes', opportunity_id % 9 = 0, owner_id, 'Europe/Brussels'
 FROM sales_crm.opportunity WHERE opportunity_id % 3 = 1;
 INSERT INTO sales_crm.appointment_attendee (appointment_id, contact_id, answer)
-SELECT p.appointment_id, c.contact_id, 'tentative' FROM sales_crm.appointment p JOIN sales_crm.opportunity USING (opportunity_id) JOIN sales_crm.contact c USING (account_id);
+SELECT p.appointment_id, c.contact_id, 'tentative' FROM sales_crm.appointment p JOIN sales_crm.opportunity o USING (opportunity_id) JOIN sales_crm.contact c ON c.account_id = o.account_id;
 UPDATE sales_crm.appointment SET starts_at = starts_at + interval '1 day', ends_at = ends_at + interval '1 day' WHERE appointment_id % 5 = 0;
 UPDATE sales_crm.appointment SET cancelled_at = '2026-01-01' WHERE appointment_id % 7 = 0;
 SELECT sales_crm.record_email(from_address => 'customer' || opportunity_id || '\@example.com', subject => 'About ' || name, body_text => 'Hello',
