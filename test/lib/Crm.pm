@@ -120,10 +120,10 @@ WITH s AS (SELECT oid FROM pg_namespace WHERE nspname IN ('sales_crm', 'extra'))
 	c AS (SELECT * FROM pg_class WHERE relnamespace IN (SELECT oid FROM s))
 SELECT line FROM (
 	SELECT format('sequence %s.%s %s', schemaname, sequencename, last_value) FROM pg_sequences WHERE schemaname IN ('sales_crm', 'extra')
-	UNION ALL SELECT format('trigger %s %s', tgenabled, pg_get_triggerdef(t.oid)) FROM pg_trigger t JOIN c ON c.oid = tgrelid WHERE NOT tgisinternal
+	UNION ALL SELECT format('trigger %s %s', tgenabled, translate(pg_get_triggerdef(t.oid), '()', '')) FROM pg_trigger t JOIN c ON c.oid = tgrelid WHERE NOT tgisinternal
 	UNION ALL SELECT format('constraint %s %s %s', c.relname, conname, translate(pg_get_constraintdef(k.oid), '()', '')) FROM pg_constraint k JOIN c ON c.oid = conrelid
 	UNION ALL SELECT pg_get_indexdef(indexrelid) FROM pg_index i JOIN c ON c.oid = indrelid
-	UNION ALL SELECT format('view %s %s', relname, md5(regexp_replace(translate(pg_get_viewdef(oid), '()', ''), '(::[a-z]+) AS [a-z]+', '\\1', 'g'))) FROM c WHERE relkind = 'v'
+	UNION ALL SELECT format('view %s %s', relname, md5(regexp_replace(translate(pg_get_viewdef(oid), '()', ''), '(::[a-z]+) AS \"?[a-z0-9_?]+\"?', '\\1', 'g'))) FROM c WHERE relkind = 'v'
 	UNION ALL SELECT format('policy %s %s %s', c.relname, polname, pg_get_expr(polqual, polrelid)) FROM pg_policy p JOIN c ON c.oid = polrelid
 	UNION ALL SELECT format('relation %s %s %s %s %s', relkind, relname, relrowsecurity, reloptions,
 		(SELECT array_agg(x::text ORDER BY x::text) FROM unnest(relacl) x)) FROM c
