@@ -41,11 +41,8 @@ PG_FUNCTION_INFO_V1(scrm_setup_version);
 
 /* The tables that make up the configuration */
 static const char *const configuration_tables[] = {
-	"company",		  "currency", "pipeline", "phase",			"phase_transition",
-	"follow_up_rule", "holiday",  "tax_rate", "schema_version",
-	"company",			"currency",		  "pipeline", "phase",
-	"phase_transition", "follow_up_rule", "holiday",  "source",		"schema_version",
-	"follow_up_rule", "holiday",  "source",	  "schema_version",
+	"company",		  "currency", "pipeline", "phase",	"phase_transition",
+	"follow_up_rule", "holiday",  "tax_rate", "source", "schema_version",
 };
 
 static Configuration *current = NULL;
@@ -62,14 +59,11 @@ static void load_transitions(Configuration *loading);
 static void load_rules(Configuration *loading);
 static void load_holidays(Configuration *loading);
 static void load_tax_rates(Configuration *loading);
-static void relcache_callback(Datum arg, Oid relid);
-static int compare_pipeline(const void *key, const void *element);
-static int compare_phase(const void *key, const void *element);
-static int compare_tax_rate(const void *key, const void *element);
 static void load_sources(Configuration *loading);
 static void relcache_callback(Datum arg, Oid relid);
 static int compare_pipeline(const void *key, const void *element);
 static int compare_phase(const void *key, const void *element);
+static int compare_tax_rate(const void *key, const void *element);
 static int compare_source(const void *key, const void *element);
 
 void
@@ -200,6 +194,8 @@ const char *
 configuration_vat_method_name(VatMethod method)
 {
 	return method == VAT_EN16931 ? "en16931" : "per_line";
+}
+
 const Source *
 configuration_find_source(const Configuration *configuration, int64 source_id)
 {
@@ -579,6 +575,10 @@ load_tax_rates(Configuration *loading)
 		rate->percent = PointerGetDatum(PG_DETOAST_DATUM_COPY(loaded(i, 2, &isnull)));
 		rate->category = loaded_text(i, 3);
 		rate->is_default = loaded_bool(i, 4);
+	}
+}
+
+static void
 load_sources(Configuration *loading)
 {
 	static ScrmPlan plan = {
@@ -617,6 +617,9 @@ static int
 compare_tax_rate(const void *key, const void *element)
 {
 	return compare_int64(*(const int64 *) key, ((const TaxRate *) element)->tax_rate_id);
+}
+
+static int
 compare_source(const void *key, const void *element)
 {
 	return compare_int64(*(const int64 *) key, ((const Source *) element)->source_id);

@@ -95,6 +95,7 @@ typedef struct TaxRate
 	char *category;
 	bool is_default;
 } TaxRate;
+
 typedef struct Source
 {
 	int64 source_id;

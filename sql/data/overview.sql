@@ -20,7 +20,7 @@
 			coalesce(e.totals -> 'taxes', '[]') AS taxes, coalesce(e.product_lines, '[]') AS product_lines,
 			t.next_task_on, coalesce(t.open_tasks, 0) AS open_tasks,
 			coalesce(t.tasks, '[]') AS tasks, coalesce(y.phase_stays, '[]') AS phase_stays,
-			coalesce(h.appointments, '[]') AS appointments, coalesce(e.emails, '[]') AS emails,
+			coalesce(h.appointments, '[]') AS appointments, coalesce(x.emails, '[]') AS emails,
 			coalesce(n.notes, '[]') AS notes, coalesce(f.attachments, '[]') AS attachments
 		FROM sales_crm.opportunity o
 		JOIN sales_crm.account a USING (account_id)
@@ -69,7 +69,7 @@
 			SELECT jsonb_agg(jsonb_build_object('email_id', x.email_id, 'direction', x.direction, 'from_address', x.from_address,
 				'from_name', x.from_name, 'to_addresses', to_jsonb(x.to_addresses), 'subject', x.subject, 'sent_at', x.sent_at,
 				'thread_id', x.thread_id) ORDER BY x.sent_at DESC, x.email_id DESC) AS emails
-			FROM sales_crm.email x WHERE x.opportunity_id = o.opportunity_id) e ON true
+			FROM sales_crm.email x WHERE x.opportunity_id = o.opportunity_id) x ON true
 		LEFT JOIN LATERAL (
 			SELECT jsonb_agg(jsonb_build_object('note_id', x.note_id, 'body', x.body, 'format', x.format,
 				'created_at', x.created_at, 'created_by', x.created_by, 'creator', v.name)
@@ -82,8 +82,7 @@
 				ORDER BY x.created_at DESC, x.attachment_id DESC) AS attachments
 			FROM sales_crm.attachment x WHERE x.opportunity_id = o.opportunity_id) f ON true;
 		COMMENT ON VIEW sales_crm.opportunity_overview IS
-			'The screen of an opportunity: one row with its state, names, probability, product lines, totals, tasks and phases';
-			'The screen of an opportunity: one row with its state, names, probability, tasks, phases, appointments, e-mails, notes and attachments';
+			'The screen of an opportunity: one row with its state, names, probability, product lines, totals, tasks, phases, appointments, e-mails, notes and attachments';
 		COMMENT ON COLUMN sales_crm.opportunity_overview.status IS 'open, won, lost or expired';
 		COMMENT ON COLUMN sales_crm.opportunity_overview.probability IS 'Percent: the opportunity''s own while open, else the phase''s';
 		COMMENT ON COLUMN sales_crm.opportunity_overview.days_in_phase IS 'Calendar days since phase_since in the company''s time zone';
