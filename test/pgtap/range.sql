@@ -69,7 +69,9 @@ DECLARE
 	deviation numeric;
 BEGIN
 	DELETE FROM deal;
-	INSERT INTO deal SELECT i, CASE shape WHEN 'even' THEN 100 + floor(random() * 100) WHEN 'skewed' THEN ceil(10 / (random() + 0.001)) WHEN 'round' THEN 100 * ceil(random() * 10) WHEN 'one' THEN CASE i WHEN 1 THEN 5000 ELSE 10 END END * 10, 1 + floor(random() * 98)
+	INSERT INTO deal SELECT i, CASE shape WHEN 'even' THEN 100 + floor(random() * 100) WHEN 'skewed' THEN ceil(10 / (random() + 0.001)) WHEN 'round' THEN 100 * ceil(random() * 10) WHEN 'one' THEN CASE i WHEN 1 THEN 5000 ELSE 10 END END * 10,
+		-- A large deal of just 10, 50 or 90 % would put the answer at the edge of a gap, where a cent decides
+		CASE WHEN shape = 'one' AND i = 1 THEN 30 ELSE 1 + floor(random() * 98) END
 	FROM generate_series(1, n) i;
 	exact := (SELECT sales_crm.amount_range(amount, probability) FROM deal);
 	blurred := (SELECT sales_crm.amount_range(amount + (floor(random() * 99) - 49)::numeric / 10000, probability) FROM deal);
