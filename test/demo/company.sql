@@ -44,6 +44,10 @@ JOIN (VALUES (0, 'Claire', 'Renard', 'Office manager', 'fr'), (1, 'Pieter', 'Jan
 	ON v.n = a.account_id % 4
 WHERE a.kind = 'organisation';
 
+INSERT INTO sales_crm.product (sku, name, description, unit_price, unit_cost)
+VALUES ('DL-100', 'Desk lamp Aurora', 'LED, oak foot', 124.00, 61.00), ('DL-200', 'Desk lamp Vesper', 'LED, brass', 189.50, 102.00),
+	('GL-010', 'Garland 10 m', 'outdoor, warm white', 96.00, 38.50), ('WL-300', 'Wall light Terrace', 'outdoor, IP65', 210.00, 118.00);
+
 -- 90 opportunities that began in the last 180 days and have moved on since
 INSERT INTO sales_crm.opportunity (name, account_id, contact_id, owner_id, source_id, pipeline_id, amount, expected_on, created_at)
 SELECT w.what || ' for ' || a.name, a.account_id, c.contact_id, a.owner_id, 1 + (i * 7) % 6, l.pipeline_id,

@@ -35,6 +35,17 @@ SELECT phase, probability, weighted_amount FROM sales_crm.opportunity_overview W
 \set ECHO none
 
 \echo
+\echo '   Products give it lines: found by their first letters, filled in from the catalogue; the amount follows, to the cent.'
+\set ECHO queries
+SELECT sku, name, unit_price::numeric(12,2) FROM sales_crm.find_product('wall');
+SELECT sales_crm.add_product(:opportunity_id, product_id, 12) IS NOT NULL AS added FROM sales_crm.find_product('wall') LIMIT 1;
+SELECT sales_crm.add_product(:opportunity_id, product_id, 25) IS NOT NULL AS added FROM sales_crm.find_product('GL-010') LIMIT 1;
+UPDATE sales_crm.opportunity SET discount_percent = 5 WHERE opportunity_id = :opportunity_id;
+SELECT position, name, quantity::numeric(12,0), unit_price::numeric(12,2), net::numeric(12,2) FROM sales_crm.product_line_overview WHERE opportunity_id = :opportunity_id;
+SELECT net::numeric(12,2), vat::numeric(12,2), gross::numeric(12,2) FROM sales_crm.opportunity_total WHERE opportunity_id = :opportunity_id;
+\set ECHO none
+
+\echo
 \echo '4. What the process does not allow is refused, and the hint says what to do instead.'
 \echo '   Lost asks for a reason; a pipeline that goes forward only does not go back:'
 \set ECHO queries
