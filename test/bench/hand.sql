@@ -5,7 +5,7 @@ DECLARE
 	relation text;
 	made record;
 BEGIN
-	FOREACH relation IN ARRAY array['opportunity', 'phase_stay', 'opportunity_change', 'task'] LOOP
+	FOREACH relation IN ARRAY array['opportunity', 'phase_stay', 'opportunity_change', 'task', 'forecast_ledger'] LOOP
 		EXECUTE format('CREATE TABLE hand.%I (LIKE sales_crm.%I INCLUDING ALL)', relation, relation);
 		FOR made IN
 			SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint
