@@ -192,6 +192,7 @@ scrm_rebuild_forecast(PG_FUNCTION_ARGS pg_attribute_unused())
 
 	LockRelationOid(plan_relation("opportunity"), ShareRowExclusiveLock);
 	corrected = run_alone(&settle_plan, PLAN_WRITE_LATEST, NULL);
+	(void) run_alone(&sweep_plan, PLAN_WRITE_LATEST, NULL);
 	corrected += run_alone(&correct_plan, PLAN_WRITE_LATEST, NULL);
 	(void) run_alone(&probability_plan, PLAN_WRITE_LATEST, NULL);
 	PG_RETURN_INT64((int64) corrected);

@@ -18,7 +18,7 @@ RETURNS SETOF record LANGUAGE sql STABLE
 AS $$
 	-- Back from the present: what came after is taken off, so that a recent day costs little
 	SELECT e.phase_id, e.owner_id, e.source_id, e.month, e.currency,
-		sum(e.opportunities), sum(e.amount), sum(e.phase_base), sum(e.override_weighted)
+		sum(e.opportunities)::bigint, sum(e.amount), sum(e.phase_base), sum(e.override_weighted)
 	FROM (
 		SELECT c.phase_id, c.owner_id, c.source_id, c.month, c.currency,
 			c.opportunities, c.amount, c.phase_base, c.override_weighted

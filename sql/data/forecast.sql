@@ -9,12 +9,12 @@
 			(f.phase_base * p.probability + f.override_weighted)::numeric(28,8) AS weighted_amount
 		FROM (
 			SELECT c.phase_id, c.owner_id, c.source_id, c.month, c.currency,
-				c.opportunities::bigint AS opportunities, c.amount, c.phase_base, c.override_weighted
+				c.opportunities, c.amount, c.phase_base, c.override_weighted
 			FROM sales_crm.forecast_cell c
-			WHERE c.opportunities <> 0 AND c.cell NOT IN (SELECT x.cell FROM sales_crm.forecast_ledger x)
+			WHERE c.cell NOT IN (SELECT x.cell FROM sales_crm.forecast_ledger x)
 			UNION ALL
 			SELECT e.phase_id, e.owner_id, e.source_id, e.month, e.currency,
-				sum(e.opportunities), sum(e.amount)::numeric(26,4), sum(e.phase_base), sum(e.override_weighted)
+				sum(e.opportunities)::bigint, sum(e.amount)::numeric(26,4), sum(e.phase_base), sum(e.override_weighted)
 			FROM (
 				SELECT c.phase_id, c.owner_id, c.source_id, c.month, c.currency,
 					c.opportunities, c.amount, c.phase_base, c.override_weighted

@@ -57,7 +57,7 @@
 			source_id bigint,
 			month date,
 			currency text NOT NULL,
-			opportunities integer NOT NULL,
+			opportunities bigint NOT NULL,
 			amount numeric(26,4) NOT NULL,
 			phase_base numeric NOT NULL,
 			override_weighted numeric NOT NULL,
