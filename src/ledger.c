@@ -110,7 +110,7 @@ static void accumulate(Ledger *ledger, NullableDatum *sum, Datum value, int sign
 static Datum hundredth_of(Datum value);
 static bool is_zero(const NullableDatum *sum);
 static bool is_as_made(Relation relation);
-static void append_entry(Relation relation, Batch *batch, const LedgerEntry *entry);
+static void append_entry(Relation relation, bool as_made, Batch *batch, const LedgerEntry *entry);
 static uint64 cell_key(const int64 parts[4], const char *currency, size_t length);
 
 void
@@ -147,6 +147,7 @@ ledger_close(Ledger *ledger)
 {
 	Relation relation;
 	Batch batch;
+	bool as_made;
 	int appended = ledger->nfew;
 
 	if (ledger->nfew == 0)
@@ -155,11 +156,12 @@ ledger_close(Ledger *ledger)
 		return;
 	}
 	relation = table_open(plan_relation("forecast_ledger"), RowExclusiveLock);
+	as_made = is_as_made(relation);
 	batch_open(&batch, &append_plan);
 	if (ledger->many == NULL)
 	{
 		for (int i = 0; i < ledger->nfew; i++)
-			append_entry(relation, &batch, &ledger->few[i]);
+			append_entry(relation, as_made, &batch, &ledger->few[i]);
 	}
 	else
 	{
@@ -168,7 +170,7 @@ ledger_close(Ledger *ledger)
 
 		hash_seq_init(&status, ledger->many);
 		while ((entry = hash_seq_search(&status)) != NULL)
-			append_entry(relation, &batch, entry);
+			append_entry(relation, as_made, &batch, entry);
 		appended = hash_get_num_entries(ledger->many);
 	}
 	table_close(relation, NoLock);
@@ -297,7 +299,7 @@ is_as_made(Relation relation)
 }
 
 static void
-append_entry(Relation relation, Batch *batch, const LedgerEntry *entry)
+append_entry(Relation relation, bool as_made, Batch *batch, const LedgerEntry *entry)
 {
 	const LedgerCell *cell = &entry->key.cell;
 	const int64 parts[4] = {cell->phase_id, cell->owner_id, cell->source_id, cell->month};
@@ -326,7 +328,7 @@ append_entry(Relation relation, Batch *batch, const LedgerEntry *entry)
 	row[LEDGER_OVERRIDE_WEIGHTED] =
 		entry->override_weighted.isnull ? zero : entry->override_weighted;
 
-	if (is_as_made(relation))
+	if (as_made)
 	{
 		Datum values[LEDGER_COLUMNS];
 		bool nulls[LEDGER_COLUMNS];
