@@ -1,0 +1,214 @@
+/*
+ * render.c
+ *		sales_crm.render_template(): Mustache over jsonb. mustache.c does the work; here jsonb
+ *		becomes its tree of values, and its problems become errors.
+ *
+ * Memory: all in the caller's context; texts of the tree point into the detoasted jsonb.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/numeric.h"
+
+#include "compat.h"
+#include "error.h"
+#include "mustache.h"
+
+PG_FUNCTION_INFO_V1(scrm_render_template);
+PG_FUNCTION_INFO_V1(scrm_check_template);
+
+static MustacheValue read_value(const JsonbValue *from);
+static MustacheValue read_container(JsonbContainer *container);
+pg_noreturn static void report_problem(const MustacheError *error);
+
+static void *
+allocate(size_t size)
+{
+	return palloc(size);
+}
+
+static void *
+resize(void *memory, size_t size)
+{
+	return repalloc(memory, size);
+}
+
+static void
+release(void *memory)
+{
+	pfree(memory);
+}
+
+static void
+break_off(void)
+{
+	CHECK_FOR_INTERRUPTS();
+}
+
+static const MustacheCaller caller = {allocate, resize, release, break_off};
+
+/* template text, data jsonb, partials jsonb: the output */
+Datum
+scrm_render_template(PG_FUNCTION_ARGS)
+{
+	text *template = PG_GETARG_TEXT_PP(0);
+	MustacheValue data = read_container(&PG_GETARG_JSONB_P(1)->root);
+	MustacheValue partials = read_container(&PG_GETARG_JSONB_P(2)->root);
+	MustacheError error;
+	char *output;
+	size_t length;
+
+	if (!mustache_render(&caller, VARDATA_ANY(template), VARSIZE_ANY_EXHDR(template), &data,
+						 &partials, &output, &length, &error))
+		report_problem(&error);
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(output, length));
+}
+
+/* template text: true, or the error that rendering it would have */
+Datum
+scrm_check_template(PG_FUNCTION_ARGS)
+{
+	text *template = PG_GETARG_TEXT_PP(0);
+	MustacheError error;
+
+	if (!mustache_check(&caller, VARDATA_ANY(template), VARSIZE_ANY_EXHDR(template), &error))
+		report_problem(&error);
+	PG_RETURN_BOOL(true);
+}
+
+static MustacheValue
+read_value(const JsonbValue *from)
+{
+	MustacheValue value = {.kind = MUSTACHE_NULL};
+
+	switch (from->type)
+	{
+		case jbvNull:
+			break;
+		case jbvBool:
+			value.kind = from->val.boolean ? MUSTACHE_TRUE : MUSTACHE_FALSE;
+			break;
+		case jbvString:
+			value.kind = MUSTACHE_TEXT;
+			value.text = from->val.string.val;
+			value.length = from->val.string.len;
+			break;
+		case jbvNumeric:
+			value.kind = MUSTACHE_TEXT;
+			value.text = DatumGetCString(
+				DirectFunctionCall1(numeric_out, NumericGetDatum(from->val.numeric)));
+			value.length = strlen(value.text);
+			break;
+		case jbvBinary:
+			value = read_container(from->val.binary.data);
+			break;
+		default:
+			elog(ERROR, "jsonb value of type %d", (int) from->type);
+	}
+	return value;
+}
+
+/* read_container reads an array, an object, or the scalar that jsonb keeps in an array. */
+static MustacheValue
+read_container(JsonbContainer *container)
+{
+	MustacheValue value = {.length = JsonContainerSize(container)};
+	JsonbIterator *iterator = JsonbIteratorInit(container);
+	JsonbIteratorToken token;
+	JsonbValue item;
+	size_t n = 0;
+
+	check_stack_depth();
+	value.kind = JsonContainerIsObject(container) ? MUSTACHE_OBJECT : MUSTACHE_LIST;
+	value.members =
+		MemoryContextAllocHuge(CurrentMemoryContext, sizeof(MustacheMember) * (value.length + 1));
+	/* The order of an object's members is the one that mustache.h asks for */
+	while ((token = JsonbIteratorNext(&iterator, &item, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+		{
+			value.members[n].key = item.val.string.val;
+			value.members[n].key_length = item.val.string.len;
+		}
+		else if (token == WJB_VALUE || token == WJB_ELEM)
+			value.members[n++].value = read_value(&item);
+	}
+	return JsonContainerIsScalar(container) ? value.members[0].value : value;
+}
+
+/* report_problem raises what mustache.c found wrong. */
+static void
+report_problem(const MustacheError *error)
+{
+	int code = ERRCODE_SCRM_TEMPLATE_NOT_VALID;
+	const char *primary = "template is not valid";
+	const char *fact = NULL;
+	const char *hint = NULL;
+	StringInfoData where;
+
+	switch (error->problem)
+	{
+		case MUSTACHE_FINE:
+			elog(ERROR, "template fails without a problem");
+			break;
+		case MUSTACHE_TAG_OPEN:
+			fact = "The tag does not end";
+			hint = "Write its closing delimiter, \"}}\" unless another was set.";
+			break;
+		case MUSTACHE_TAG_NAME:
+			fact = "The tag needs a name without white space";
+			hint = "Parts of a name are joined by dots, as in {{customer.name}}.";
+			break;
+		case MUSTACHE_DELIMITERS:
+			fact = "The tag needs two delimiters without white space and =";
+			hint = "Set them as in {{=<% %>=}}.";
+			break;
+		case MUSTACHE_SECTION_OPEN:
+			fact = "The section is not closed";
+			hint = "Close it with {{/name}}, within the section that it stands in.";
+			break;
+		case MUSTACHE_SECTION_CLOSED:
+			fact = "The tag closes no section that is open, or not the innermost";
+			hint = "Sections close in the reverse order, with the name they were opened with.";
+			break;
+		case MUSTACHE_NOT_TEXT:
+			fact = "The value is a list or an object";
+			hint = "Open a section for it, or name one of its members.";
+			break;
+		case MUSTACHE_DEPTH:
+			code = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+			primary = "template goes too deep";
+			fact = psprintf("Sections and partials go at most %d deep", MUSTACHE_MAX_DEPTH);
+			hint = "A partial that contains itself needs a section that ends it.";
+			break;
+		case MUSTACHE_TEMPLATE_BYTES:
+			code = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+			primary = "template is too large";
+			fact = psprintf("A template, and what it reads of partials, has at most %d bytes",
+							MUSTACHE_MAX_BYTES);
+			break;
+		case MUSTACHE_OUTPUT_BYTES:
+			code = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+			primary = "output of the template is too large";
+			fact = psprintf("It has at most %d bytes", MUSTACHE_MAX_BYTES);
+			break;
+		case MUSTACHE_STEPS:
+			code = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+			primary = "template takes too long";
+			fact = psprintf("It has more than %d tags and texts to put out", MUSTACHE_MAX_STEPS);
+			break;
+	}
+
+	initStringInfo(&where);
+	if (error->partial[0] != '\0')
+		appendStringInfo(&where, "partial \"%s\", ", error->partial);
+	appendStringInfo(&where, "line %d, column %d", error->line, error->column);
+	if (error->name[0] != '\0')
+		appendStringInfo(&where, ", tag \"%s\"", error->name);
+	ereport(ERROR, (errcode(code), errmsg("%s: %s", primary, where.data), errdetail("%s.", fact),
+					hint != NULL ? errhint("%s", hint) : 0));
+}
