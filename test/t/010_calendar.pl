@@ -9,7 +9,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-plan skip_all => 'skipped: no python3-icalendar' if system('python3 -c "import icalendar" 2>/dev/null') != 0;
+plan skip_all => 'skipped: no python3-icalendar' if system('/usr/bin/python3 -c "import icalendar" 2>/dev/null') != 0;
 
 my $node = crm_node('calendar');
 $node->safe_psql('crm', <<'SQL');
@@ -73,7 +73,7 @@ if expected: bad.append('missing %d' % len(expected))
 print('\n'.join(bad[:5]) or 'read %s' % ('all' if seen > 200 else seen))
 PY
 my ($out, $err) = ('', '');
-IPC::Run::run([ 'python3', "$folder/check.py", $folder ], '>', \$out, '2>', \$err);
+IPC::Run::run([ '/usr/bin/python3', "$folder/check.py", $folder ], '>', \$out, '2>', \$err);
 is($out, "read all\n", 'python3-icalendar reads every appointment back as it is') or diag($err);
 
 # libical, by a program made on the spot: every component is there and none has an error, and
