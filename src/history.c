@@ -33,16 +33,20 @@ static BatchPlan enter_plan = {
 	.types = {INT8OID, INT8OID, TIMESTAMPTZOID, INT8OID},
 };
 
+/* A move, with the change of phase_id that goes with it */
 static BatchPlan move_plan = {
 	.sql = "WITH o AS (UPDATE sales_crm.phase_stay s SET left_at = n.entered_at"
-		   "  FROM @rows AS n (opportunity_id, phase_id, entered_at)"
-		   "  WHERE s.opportunity_id = n.opportunity_id AND s.left_at IS NULL)"
-		   " INSERT INTO sales_crm.phase_stay (opportunity_id, phase_id, entered_at, by)"
-		   " SELECT n.opportunity_id, n.phase_id, n.entered_at, $4"
-		   " FROM @rows AS n (opportunity_id, phase_id, entered_at)",
-	.ncolumns = 3,
-	.nargs = 4,
-	.types = {INT8OID, INT8OID, TIMESTAMPTZOID, INT8OID},
+		   "  FROM @rows AS n (opportunity_id, phase_id, entered_at, old, rule)"
+		   "  WHERE s.opportunity_id = n.opportunity_id AND s.left_at IS NULL),"
+		   " e AS (INSERT INTO sales_crm.phase_stay (opportunity_id, phase_id, entered_at, by)"
+		   "  SELECT n.opportunity_id, n.phase_id, n.entered_at, $6"
+		   "  FROM @rows AS n (opportunity_id, phase_id, entered_at, old, rule))"
+		   " INSERT INTO sales_crm.opportunity_change (opportunity_id, field, old, new, rule, by)"
+		   " SELECT n.opportunity_id, 'phase_id', n.old, n.phase_id::text, n.rule, $6"
+		   " FROM @rows AS n (opportunity_id, phase_id, entered_at, old, rule)",
+	.ncolumns = 5,
+	.nargs = 6,
+	.types = {INT8OID, INT8OID, TIMESTAMPTZOID, TEXTOID, TEXTOID, INT8OID},
 };
 
 /* Puts the stays of opportunities in their order, the present one last */
@@ -71,8 +75,10 @@ static BatchPlan change_plan = {
 };
 
 static void add_stay(Batch *stays, const OpportunityRow *row);
-static void
-add_changes(Batch *changes, const OpportunityRow *old, const OpportunityRow *new, Member member);
+static void add_move(Batch *moves, const OpportunityRow *old, const OpportunityRow *new);
+static void add_change(Batch *changes, const OpportunityRow *old, const OpportunityRow *new,
+					   OpportunityColumn column);
+static NullableDatum rule_text(const OpportunityRow *old, const OpportunityRow *new);
 static NullableDatum value_text(const OpportunityRow *row, OpportunityColumn column);
 
 Datum
@@ -82,17 +88,20 @@ scrm_opportunity_history(PG_FUNCTION_ARGS)
 	const OpportunityMap *map = opportunity_map(trigger->tg_relation);
 	bool inserting = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
 	bool late = trigger_may_be_late(trigger);
-	Member member = member_current();
+	NullableDatum by = batch_key(member_current().member_id);
 	TriggerRows rows;
 	Batch stays;
 	Batch settled;
 	Batch changes;
+	Batch moves;
 
-	batch_open(&stays, inserting || late ? &enter_plan : &move_plan);
-	batch_set_constant(&stays, 3, batch_key(member.member_id));
+	batch_open(&stays, &enter_plan);
+	batch_set_constant(&stays, 3, by);
 	batch_open(&settled, &settle_plan);
 	batch_open(&changes, &change_plan);
-	batch_set_constant(&changes, 5, batch_key(member.member_id));
+	batch_set_constant(&changes, 5, by);
+	batch_open(&moves, &move_plan);
+	batch_set_constant(&moves, 5, by);
 
 	trigger_open_rows(&rows, trigger);
 	while (trigger_next_row(&rows))
@@ -105,9 +114,17 @@ scrm_opportunity_history(PG_FUNCTION_ARGS)
 			OpportunityRow old = opportunity_row(map, rows.old_row);
 
 			enters = opportunity_differs(&old, &new, OPPORTUNITY_PHASE_ID);
-			add_changes(&changes, &old, &new, member);
+			for (int column = 0; column < OPPORTUNITY_COLUMNS; column++)
+			{
+				if (opportunity_columns[column].tracked &&
+					(column != OPPORTUNITY_PHASE_ID || late) &&
+					opportunity_differs(&old, &new, column))
+					add_change(&changes, &old, &new, column);
+			}
+			if (enters && !late)
+				add_move(&moves, &old, &new);
 		}
-		if (enters)
+		if (enters && (inserting || late))
 			add_stay(&stays, &new);
 		if (enters && late)
 			opportunity_add_key(&settled, &new);
@@ -116,6 +133,7 @@ scrm_opportunity_history(PG_FUNCTION_ARGS)
 	batch_close(&stays);
 	batch_close(&settled);
 	batch_close(&changes);
+	batch_close(&moves);
 	return PointerGetDatum(NULL);
 }
 
@@ -131,42 +149,50 @@ add_stay(Batch *stays, const OpportunityRow *row)
 	batch_add(stays, stay);
 }
 
-/* add_changes adds a row for each tracked column with another value. */
 static void
-add_changes(Batch *changes, const OpportunityRow *old, const OpportunityRow *new, Member member)
+add_move(Batch *moves, const OpportunityRow *old, const OpportunityRow *new)
 {
-	const char *rule = NULL;
+	MemoryContext caller = MemoryContextSwitchTo(batch_context(moves));
+	NullableDatum move[] = {
+		batch_value(opportunity_value(new, OPPORTUNITY_ID)),
+		batch_value(opportunity_value(new, OPPORTUNITY_PHASE_ID)),
+		batch_value(opportunity_value(new, OPPORTUNITY_PHASE_SINCE)),
+		value_text(old, OPPORTUNITY_PHASE_ID),
+		rule_text(old, new),
+	};
 
-	for (int column = 0; column < OPPORTUNITY_COLUMNS; column++)
-	{
-		MemoryContext caller;
+	batch_add(moves, move);
+	MemoryContextSwitchTo(caller);
+}
 
-		if (!opportunity_columns[column].tracked || !opportunity_differs(old, new, column))
-			continue;
-		if (rule == NULL)
-		{
-			Move move = {.configuration = configuration_get(), .member = member};
+static void
+add_change(Batch *changes, const OpportunityRow *old, const OpportunityRow *new,
+		   OpportunityColumn column)
+{
+	MemoryContext caller = MemoryContextSwitchTo(batch_context(changes));
+	NullableDatum change[] = {
+		batch_value(opportunity_value(new, OPPORTUNITY_ID)),
+		batch_value(CStringGetTextDatum(opportunity_columns[column].name)),
+		value_text(old, column),
+		value_text(new, column),
+		rule_text(old, new),
+	};
 
-			move.from = configuration_find_phase(move.configuration,
-												 opportunity_key(old, OPPORTUNITY_PHASE_ID));
-			move.to = configuration_find_phase(move.configuration,
-											   opportunity_key(new, OPPORTUNITY_PHASE_ID));
-			rule = transition_rule(&move);
-		}
-		caller = MemoryContextSwitchTo(batch_context(changes));
-		{
-			NullableDatum change[] = {
-				batch_value(opportunity_value(new, OPPORTUNITY_ID)),
-				batch_value(CStringGetTextDatum(opportunity_columns[column].name)),
-				value_text(old, column),
-				value_text(new, column),
-				batch_value(CStringGetTextDatum(rule)),
-			};
+	batch_add(changes, change);
+	MemoryContextSwitchTo(caller);
+}
 
-			batch_add(changes, change);
-		}
-		MemoryContextSwitchTo(caller);
-	}
+/* rule_text returns the id of the rule that allowed the change. */
+static NullableDatum
+rule_text(const OpportunityRow *old, const OpportunityRow *new)
+{
+	Move move = {.configuration = configuration_get(), .member = member_current()};
+
+	move.from =
+		configuration_find_phase(move.configuration, opportunity_key(old, OPPORTUNITY_PHASE_ID));
+	move.to =
+		configuration_find_phase(move.configuration, opportunity_key(new, OPPORTUNITY_PHASE_ID));
+	return batch_value(CStringGetTextDatum(transition_rule(&move)));
 }
 
 /* value_text returns a value as text that does not depend on the session's settings. */
