@@ -36,11 +36,20 @@ PG_FUNCTION_INFO_V1(scrm_company_ledger);
 /*
  * A writer folds with a probability that lets it happen once per so many entries, and then up to
  * eight times as many: the ledger shrinks to about nothing each time. A ledger of a few pages is
- * read in no time and left alone.
+ * read in no time and left alone. Of a larger one most pages wait for vacuum, and entries are at
+ * the end, where twice as many pages as they need are read; now and then all, for those that long
+ * transactions left behind.
  */
-#define FOLD_EVERY 512
-#define FOLD_AT_MOST 4096
+#define FOLD_EVERY 2048
+#define FOLD_AT_MOST 16384
 #define FOLD_FROM_PAGES 8
+#define FOLD_LAST_PAGES 384
+#define FOLD_ALL_EVERY 32
+
+/* Two cells may have the same key, so that all columns count */
+#define SAME_CELL                                                                    \
+	"c.cell = n.cell AND (c.phase_id, c.owner_id, c.source_id, c.month, c.currency)" \
+	" IS NOT DISTINCT FROM (n.phase_id, n.owner_id, n.source_id, n.month, n.currency)"
 
 /* Key of the advisory lock, beside the schema's oid */
 #define FOLD_LOCK 1
@@ -99,35 +108,49 @@ static ScrmPlan probability_plan = {
 		   "   WHERE h.phase_id = p.phase_id ORDER BY h.phase_probability_id DESC LIMIT 1)",
 };
 
+/* Cells that are there already are updated, which costs less than finding out by a conflict. */
 static ScrmPlan fold_plan = {
 	.sql =
 		"WITH gone AS (DELETE FROM sales_crm.forecast_ledger WHERE ctid = ANY (ARRAY("
-		"  SELECT l.ctid FROM sales_crm.forecast_ledger l LIMIT $1))"
+		"  SELECT l.ctid FROM sales_crm.forecast_ledger l WHERE l.ctid >= $2 LIMIT $1))"
 		"  RETURNING *),"
+		" folded AS (SELECT sales_crm.local_date(g.at) AS day, g.cause, g.cell, g.phase_id,"
+		"   g.owner_id, g.source_id, g.month, g.currency, sum(g.opportunities) AS opportunities,"
+		"   sum(g.amount) AS amount, sum(g.phase_base) AS phase_base,"
+		"   sum(g.override_weighted) AS override_weighted"
+		"  FROM gone g GROUP BY 1, 2, 3, 4, 5, 6, 7, 8),"
 		" day AS (INSERT INTO sales_crm.forecast_day AS d (day, cause, phase_id, owner_id,"
 		"   source_id, month, currency, opportunities, amount, phase_base, override_weighted)"
-		"  SELECT sales_crm.local_date(g.at), g.cause, g.phase_id, g.owner_id, g.source_id, g.month,"
-		"   g.currency, sum(g.opportunities), sum(g.amount), sum(g.phase_base),"
-		"   sum(g.override_weighted)"
-		"  FROM gone g GROUP BY 1, 2, 3, 4, 5, 6, 7"
+		"  SELECT f.day, f.cause, f.phase_id, f.owner_id, f.source_id, f.month, f.currency,"
+		"   f.opportunities, f.amount, f.phase_base, f.override_weighted FROM folded f"
 		"  ON CONFLICT ON CONSTRAINT forecast_day_key DO UPDATE"
 		"  SET opportunities = d.opportunities + excluded.opportunities,"
 		"   amount = d.amount + excluded.amount,"
 		"   phase_base = d.phase_base + excluded.phase_base,"
 		"   override_weighted = d.override_weighted + excluded.override_weighted),"
-		" cell AS (INSERT INTO sales_crm.forecast_cell AS c (phase_id, owner_id, source_id, month,"
+		" counted AS MATERIALIZED (SELECT f.cell, f.phase_id, f.owner_id, f.source_id, f.month,"
+		"   f.currency, sum(f.opportunities) AS opportunities, sum(f.amount) AS amount,"
+		"   sum(f.phase_base) AS phase_base, sum(f.override_weighted) AS override_weighted"
+		"  FROM folded f GROUP BY 1, 2, 3, 4, 5, 6),"
+		" known AS (UPDATE sales_crm.forecast_cell c"
+		"  SET opportunities = c.opportunities + n.opportunities, amount = c.amount + n.amount,"
+		"   phase_base = c.phase_base + n.phase_base,"
+		"   override_weighted = c.override_weighted + n.override_weighted"
+		"  FROM counted n WHERE " SAME_CELL "),"
+		" added AS (INSERT INTO sales_crm.forecast_cell AS c (phase_id, owner_id, source_id, month,"
 		"   currency, opportunities, amount, phase_base, override_weighted)"
-		"  SELECT g.phase_id, g.owner_id, g.source_id, g.month, g.currency,"
-		"   sum(g.opportunities), sum(g.amount), sum(g.phase_base), sum(g.override_weighted)"
-		"  FROM gone g GROUP BY 1, 2, 3, 4, 5"
+		"  SELECT n.phase_id, n.owner_id, n.source_id, n.month, n.currency,"
+		"   n.opportunities, n.amount, n.phase_base, n.override_weighted"
+		"  FROM counted n WHERE NOT EXISTS"
+		"   (SELECT FROM sales_crm.forecast_cell c WHERE " SAME_CELL ")"
 		"  ON CONFLICT ON CONSTRAINT forecast_cell_key DO UPDATE"
 		"  SET opportunities = c.opportunities + excluded.opportunities,"
 		"   amount = c.amount + excluded.amount,"
 		"   phase_base = c.phase_base + excluded.phase_base,"
 		"   override_weighted = c.override_weighted + excluded.override_weighted)"
 		" SELECT 1 FROM gone",
-	.nargs = 1,
-	.argtypes = {INT4OID},
+	.nargs = 2,
+	.argtypes = {INT4OID, TIDOID},
 };
 
 /* Cells that nothing counts in any more would be read for ever */
@@ -137,7 +160,7 @@ static ScrmPlan sweep_plan = {
 };
 
 static uint64 run_alone(ScrmPlan *plan, PlanMode mode, Datum *values);
-static uint64 fold(int entries);
+static uint64 fold(int entries, BlockNumber from);
 
 /*
  * compaction_append_truncation counts out all there is. TRUNCATE has waited for all writers, so that
@@ -158,6 +181,7 @@ compaction_maybe(int appended)
 {
 	Relation relation;
 	BlockNumber pages;
+	BlockNumber from;
 
 	if (IsolationUsesXactSnapshot() ||
 		pg_prng_double(&pg_global_prng_state) * FOLD_EVERY >= appended)
@@ -165,8 +189,12 @@ compaction_maybe(int appended)
 	relation = table_open(plan_relation("forecast_ledger"), AccessShareLock);
 	pages = RelationGetNumberOfBlocks(relation);
 	table_close(relation, AccessShareLock);
-	if (pages >= FOLD_FROM_PAGES)
-		(void) fold(FOLD_AT_MOST);
+	if (pages < FOLD_FROM_PAGES)
+		return;
+	from = pages <= FOLD_LAST_PAGES || pg_prng_double(&pg_global_prng_state) * FOLD_ALL_EVERY < 1
+			   ? 0
+			   : pages - FOLD_LAST_PAGES;
+	(void) fold(FOLD_AT_MOST, from);
 }
 
 Datum
@@ -182,7 +210,7 @@ scrm_compact_forecast(PG_FUNCTION_ARGS)
 				 errhint("Leave it out for 10000.")));
 	if (!ConditionalLockRelationOid(plan_relation("opportunity"), RowExclusiveLock))
 		PG_RETURN_INT64(0);
-	PG_RETURN_INT64((int64) fold(entries));
+	PG_RETURN_INT64((int64) fold(entries, 0));
 }
 
 Datum
@@ -230,19 +258,21 @@ run_alone(ScrmPlan *plan, PlanMode mode, Datum *values)
 	return rows;
 }
 
-/* fold folds entries, unless somebody is at it, and returns how many. */
+/* fold folds entries from a page on, unless somebody is at it, and returns how many. */
 static uint64
-fold(int entries)
+fold(int entries, BlockNumber from)
 {
-	Datum values[1] = {Int32GetDatum(entries)};
+	ItemPointerData first;
+	Datum values[2] = {Int32GetDatum(entries), PointerGetDatum(&first)};
 	uint64 folded;
 
 	if (!DatumGetBool(DirectFunctionCall2(pg_try_advisory_xact_lock_int4,
 										  Int32GetDatum((int32) plan_namespace()),
 										  Int32GetDatum(FOLD_LOCK))))
 		return 0;
+	ItemPointerSet(&first, from, FirstOffsetNumber);
 	folded = run_alone(&fold_plan, PLAN_WRITE, values);
-	if (folded > 0)
+	if (folded > 0 && from == 0)
 		(void) run_alone(&sweep_plan, PLAN_WRITE, NULL);
 	return folded;
 }
