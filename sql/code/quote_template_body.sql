@@ -106,7 +106,11 @@ h1 .draft { display: inline-block; margin-left: 0.5rem; padding: 0.2rem 0.6rem; 
 	.footing { string-set: document content(); }
 	.lines thead { display: table-header-group; }
 	.lines td { padding-top: 0.4rem; padding-bottom: 0.4rem; }
+	.opening { margin: 1.5rem 0; }
+	.lines { margin-top: 1.25rem; }
+	.lines .heading td { padding-top: 0.9rem; }
 	.lines tr, .closing, .acceptance { break-inside: avoid; }
+	.closing { break-before: avoid; }
 	.lines .heading, .terms h2 { break-after: avoid; }
 	p { orphans: 3; widows: 3; }
 	.acceptance { display: block; margin-top: 2.25rem; }
@@ -215,65 +219,6 @@ h1 .draft { display: inline-block; margin-left: 0.5rem; padding: 0.2rem 0.6rem; 
 		<tr><th scope="row">{{words.of_which}} {{percent}} {{words.on}} {{base}}</th><td>{{vat}}</td></tr>
 		{{/taxes}}
 		{{/prices_include_tax}}
-		</table>
-	</div>
-</section>
-
-<h1><span class="kind">{{words.quote}}</span> {{number}}{{#draft}}<span class="draft">{{words.draft}}</span>{{/draft}}</h1>
-{{#title}}<p class="title">{{title}}</p>{{/title}}
-{{#introduction}}<p class="introduction lines-kept">{{introduction}}</p>{{/introduction}}
-
-<table class="lines">
-<thead>
-<tr>
-	<th class="position" scope="col">{{words.position}}</th>
-	<th scope="col">{{words.description}}</th>
-	<th class="figure" scope="col">{{words.quantity}}</th>
-	<th class="figure" scope="col">{{words.unit_price}}</th>
-	{{#has_discounts}}<th class="figure" scope="col">{{words.discount}}</th>{{/has_discounts}}
-	<th class="figure" scope="col">{{words.amount}}</th>
-</tr>
-</thead>
-<tbody>
-{{#lines}}
-{{#heading}}
-<tr class="heading"><td colspan="{{#has_discounts}}6{{/has_discounts}}{{^has_discounts}}5{{/has_discounts}}">{{name}}{{#description}}<p class="more lines-kept">{{description}}</p>{{/description}}{{#extra_description}}<p class="more lines-kept">{{extra_description}}</p>{{/extra_description}}</td></tr>
-{{/heading}}
-{{#text}}
-<tr class="remark"><td class="position"></td><td class="description lines-kept" colspan="{{#has_discounts}}5{{/has_discounts}}{{^has_discounts}}4{{/has_discounts}}">{{name}}{{#description}}<p class="more">{{description}}</p>{{/description}}{{#extra_description}}<p class="more">{{extra_description}}</p>{{/extra_description}}</td></tr>
-{{/text}}
-{{#item}}
-<tr{{#optional}} class="option"{{/optional}}>
-	<td class="position">{{number}}</td>
-	<td class="description"><span class="name">{{name}}</span>{{#optional}} <span class="tag">{{words.optional}}</span>{{/optional}}{{#description}}<p class="more lines-kept">{{description}}</p>{{/description}}{{#extra_description}}<p class="more lines-kept">{{extra_description}}</p>{{/extra_description}}</td>
-	<td class="figure quantity">{{quantity}}</td>
-	<td class="figure price">{{unit_price}}{{#unit}} <span class="per">{{words.per}} {{unit}}</span>{{/unit}}</td>
-	{{#has_discounts}}<td class="figure{{#discount}} reduced{{/discount}}">{{discount}}</td>{{/has_discounts}}
-	<td class="figure amount">{{#optional}}({{amount}}){{/optional}}{{^optional}}{{amount}}{{/optional}}</td>
-</tr>
-{{/item}}
-{{/lines}}
-</tbody>
-</table>
-
-<section class="closing sides">
-	<div class="notes side">
-		{{#has_options}}<p>{{words.optional_note}}</p>{{/has_options}}
-		{{#prices_include_tax}}<p>{{words.prices_include_tax}}</p>{{/prices_include_tax}}
-		{{#taxes}}{{#note}}<p>{{note}}</p>{{/note}}{{/taxes}}
-	</div>
-	<div class="sums side">
-		<table class="totals">
-		{{#discount}}
-		<tr><th scope="row">{{words.subtotal}}</th><td>{{before}}</td></tr>
-		<tr><th scope="row">{{words.discount}}{{#percent}} {{percent}}{{/percent}}</th><td>{{amount}}</td></tr>
-		{{/discount}}
-		<tr class="net{{#discount}} after-discount{{/discount}}"><th scope="row">{{words.total_net}}</th><td>{{net}}</td></tr>
-		{{#taxes}}
-		<tr><th scope="row">{{words.vat}} {{percent}} {{words.on}} {{base}}</th><td>{{vat}}</td></tr>
-		{{/taxes}}
-		<tr class="space"><td colspan="2"></td></tr>
-		<tr class="gross"><th scope="row" colspan="2"><span class="total">{{words.total}}</span> {{gross}}</th></tr>
 		</table>
 	</div>
 </section>
