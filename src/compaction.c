@@ -21,10 +21,12 @@
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/fmgrprotos.h"
+#include "utils/numeric.h"
 #include "utils/rel.h"
 
 #include "compaction.h"
 #include "compat.h"
+#include "configuration.h"
 #include "plan.h"
 #include "trigger.h"
 
@@ -32,6 +34,7 @@ PG_FUNCTION_INFO_V1(scrm_compact_forecast);
 PG_FUNCTION_INFO_V1(scrm_rebuild_forecast);
 PG_FUNCTION_INFO_V1(scrm_phase_ledger);
 PG_FUNCTION_INFO_V1(scrm_company_ledger);
+PG_FUNCTION_INFO_V1(scrm_forecast_cell_weigh);
 
 /*
  * A writer folds with a probability that lets it happen once per so many entries, and then up to
@@ -50,6 +53,9 @@ PG_FUNCTION_INFO_V1(scrm_company_ledger);
 #define SAME_CELL                                                                    \
 	"c.cell = n.cell AND (c.phase_id, c.owner_id, c.source_id, c.month, c.currency)" \
 	" IS NOT DISTINCT FROM (n.phase_id, n.owner_id, n.source_id, n.month, n.currency)"
+
+/* Of a cell's weighted amount: beyond all that numeric(28,8) need hold */
+#define WEIGHTED_LIMIT INT64CONST(1000000000000000000)
 
 /* Key of the advisory lock, beside the schema's oid */
 #define FOLD_LOCK 1
@@ -159,6 +165,13 @@ static ScrmPlan sweep_plan = {
 		   " WHERE (c.opportunities, c.amount, c.phase_base, c.override_weighted) = (0, 0, 0, 0)",
 };
 
+/* Cells weighed with a probability of before are read more slowly; the trigger weighs them */
+static ScrmPlan reweigh_plan = {
+	.sql = "UPDATE sales_crm.forecast_cell c SET weighted_amount = NULL FROM sales_crm.phase p"
+		   " WHERE p.phase_id = c.phase_id AND (c.probability, c.weighted_amount) IS DISTINCT FROM"
+		   "  (p.probability, c.phase_base * p.probability + c.override_weighted)",
+};
+
 static uint64 run_alone(ScrmPlan *plan, PlanMode mode, Datum *values);
 static uint64 fold(int entries, BlockNumber from);
 
@@ -221,6 +234,7 @@ scrm_rebuild_forecast(PG_FUNCTION_ARGS pg_attribute_unused())
 	LockRelationOid(plan_relation("opportunity"), ShareRowExclusiveLock);
 	corrected = run_alone(&settle_plan, PLAN_WRITE_LATEST, NULL);
 	(void) run_alone(&sweep_plan, PLAN_WRITE_LATEST, NULL);
+	corrected += run_alone(&reweigh_plan, PLAN_WRITE_LATEST, NULL);
 	corrected += run_alone(&correct_plan, PLAN_WRITE_LATEST, NULL);
 	(void) run_alone(&probability_plan, PLAN_WRITE_LATEST, NULL);
 	PG_RETURN_INT64((int64) corrected);
@@ -244,6 +258,63 @@ scrm_company_ledger(PG_FUNCTION_ARGS)
 	(void) trigger_require(fcinfo, "company_ledger", TRIGGER_EVENT_AFTER, 0);
 	(void) run_alone(&correct_plan, PLAN_WRITE_LATEST, NULL);
 	return PointerGetDatum(NULL);
+}
+
+/*
+ * forecast_cell_weigh keeps a cell's weighted amount, with the probability that it was weighed with,
+ * so that readers need not multiply unless the phase has another one since.
+ */
+Datum
+scrm_forecast_cell_weigh(PG_FUNCTION_ARGS)
+{
+	static const char *const names[] = {"phase_id", "phase_base", "override_weighted",
+										"probability", "weighted_amount"};
+	TriggerData *trigger =
+		trigger_require(fcinfo, "forecast_cell_weigh", TRIGGER_EVENT_BEFORE, TRIGGER_EVENT_ROW);
+	Relation relation = trigger->tg_relation;
+	TupleTableSlot *slot =
+		TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? trigger->tg_trigslot : trigger->tg_newslot;
+	int columns[lengthof(names)];
+	Datum values[lengthof(names)] = {0};
+	bool nulls[lengthof(names)] = {false};
+	const Phase *phase;
+
+	if (RelationGetRelid(relation) != plan_relation("forecast_cell"))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("trigger function forecast_cell_weigh does not serve table \"%s\"",
+							   RelationGetRelationName(relation)),
+						errhint("Drop the trigger on that table.")));
+	for (int i = 0; i < (int) lengthof(names); i++)
+	{
+		columns[i] = SPI_fnumber(RelationGetDescr(relation), names[i]);
+		if (columns[i] <= 0)
+			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+							errmsg("sales_crm.forecast_cell has no column \"%s\"", names[i]),
+							errhint("Add or rename it back.")));
+		values[i] = slot_getattr(slot, columns[i], &nulls[i]);
+		if (i < 3 && nulls[i])
+			return PointerGetDatum(ExecFetchSlotHeapTuple(slot, true, NULL));
+	}
+	phase = configuration_find_phase(configuration_get(), DatumGetInt64(values[0]));
+	nulls[3] = nulls[4] = true;
+	if (phase != NULL)
+	{
+		values[3] = phase->probability;
+		values[4] = DirectFunctionCall2(
+			numeric_add, DirectFunctionCall2(numeric_mul, values[1], phase->probability),
+			values[2]);
+		/* What has no room is for the reader to refuse, not for the writer */
+		nulls[3] = nulls[4] = DatumGetBool(
+			DirectFunctionCall2(numeric_ge, DirectFunctionCall1(numeric_abs, values[4]),
+								NumericGetDatum(int64_to_numeric(WEIGHTED_LIMIT))));
+	}
+	if (!nulls[4])
+		values[4] = DirectFunctionCall2(
+			numeric, values[4],
+			Int32GetDatum(TupleDescAttr(RelationGetDescr(relation), columns[4] - 1)->atttypmod));
+	return PointerGetDatum(heap_modify_tuple_by_cols(ExecFetchSlotHeapTuple(slot, true, NULL),
+													 RelationGetDescr(relation), 2, columns + 3,
+													 values + 3, nulls + 3));
 }
 
 /* run_alone runs one statement and returns its number of rows. */
@@ -273,6 +344,9 @@ fold(int entries, BlockNumber from)
 	ItemPointerSet(&first, from, FirstOffsetNumber);
 	folded = run_alone(&fold_plan, PLAN_WRITE, values);
 	if (folded > 0 && from == 0)
+	{
 		(void) run_alone(&sweep_plan, PLAN_WRITE, NULL);
+		(void) run_alone(&reweigh_plan, PLAN_WRITE, NULL);
+	}
 	return folded;
 }

@@ -462,7 +462,8 @@ load_phases(Configuration *loading)
 	static ScrmPlan plan = {
 		.sql = "SELECT p.phase_id, p.pipeline_id, p.name, p.position, p.outcome, p.active,"
 			   " p.required_fields,"
-			   " (row_number() OVER (ORDER BY p.pipeline_id, p.position, p.phase_id))::int4"
+			   " (row_number() OVER (ORDER BY p.pipeline_id, p.position, p.phase_id))::int4,"
+			   " p.probability"
 			   " FROM sales_crm.phase p ORDER BY p.phase_id",
 	};
 
@@ -489,6 +490,7 @@ load_phases(Configuration *loading)
 		for (int field = 0; field < phase->nrequired; field++)
 			phase->required[field] = TextDatumGetCString(fields[field]);
 		loading->ordered_phases[loaded_int32(i, 8) - 1] = phase;
+		phase->probability = PointerGetDatum(PG_DETOAST_DATUM_COPY(loaded(i, 9, &isnull)));
 	}
 }
 

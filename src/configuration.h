@@ -58,6 +58,7 @@ typedef struct Phase
 	char *name;
 	int32 position;
 	PhaseOutcome outcome;
+	Datum probability; /* numeric */
 	bool active;
 	int nrequired;
 	char **required; /* columns of opportunity */

@@ -16,6 +16,12 @@ AS 'MODULE_PATHNAME', 'scrm_company_ledger';
 COMMENT ON FUNCTION sales_crm.company_ledger() IS
 	'Statement trigger of company: another time zone puts closed opportunities into other months, which it appends to forecast_ledger as corrected';
 
+CREATE FUNCTION sales_crm.forecast_cell_weigh()
+RETURNS trigger LANGUAGE c
+AS 'MODULE_PATHNAME', 'scrm_forecast_cell_weigh';
+COMMENT ON FUNCTION sales_crm.forecast_cell_weigh() IS
+	'Row trigger of forecast_cell: keeps weighted_amount, with the probability that it was weighed with';
+
 CREATE FUNCTION sales_crm.forecast_cell_key(phase_id bigint, owner_id bigint, source_id bigint, month date, currency text)
 RETURNS bigint LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'scrm_forecast_cell_key';
@@ -87,6 +93,11 @@ AS $$
 		FROM sales_crm.forecast_cell c) d
 	GROUP BY d.phase_id, d.owner_id, d.source_id, d.month, d.currency
 	HAVING (sum(d.opportunities), sum(d.amount), sum(d.phase_base), sum(d.override_weighted)) <> (0, 0, 0, 0)
+	UNION ALL
+	SELECT 'the cell is weighed wrongly', c.phase_id, c.owner_id, c.source_id, c.month, c.currency,
+		c.opportunities, c.amount, c.phase_base, c.override_weighted
+	FROM sales_crm.forecast_cell c
+	WHERE c.weighted_amount <> c.phase_base * c.probability + c.override_weighted OR (c.weighted_amount IS NULL) <> (c.probability IS NULL)
 	UNION ALL
 	SELECT 'phase_probability lacks the present probability', p.phase_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 	FROM sales_crm.phase p

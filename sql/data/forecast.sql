@@ -6,15 +6,17 @@
 		CREATE VIEW sales_crm.forecast WITH (security_invoker = true) AS
 		SELECT p.pipeline_id, l.name AS pipeline, f.phase_id, p.name AS phase, p.outcome, p.forecast_category,
 			f.owner_id, m.name AS owner, f.source_id, s.name AS source, f.month, f.currency, f.opportunities, f.amount,
-			(f.phase_base * p.probability + f.override_weighted)::numeric(28,8) AS weighted_amount
+			CASE WHEN f.probability = p.probability THEN f.weighted_amount
+				ELSE (f.phase_base * p.probability + f.override_weighted)::numeric(28,8) END AS weighted_amount
 		FROM (
 			SELECT c.phase_id, c.owner_id, c.source_id, c.month, c.currency,
-				c.opportunities, c.amount, c.phase_base, c.override_weighted
+				c.opportunities, c.amount, c.phase_base, c.override_weighted, c.probability, c.weighted_amount
 			FROM sales_crm.forecast_cell c
 			WHERE c.cell NOT IN (SELECT x.cell FROM sales_crm.forecast_ledger x)
 			UNION ALL
 			SELECT e.phase_id, e.owner_id, e.source_id, e.month, e.currency,
-				sum(e.opportunities)::bigint, sum(e.amount)::numeric(26,4), sum(e.phase_base), sum(e.override_weighted)
+				sum(e.opportunities)::bigint, sum(e.amount)::numeric(26,4), sum(e.phase_base), sum(e.override_weighted),
+				NULL::numeric(5,2), NULL::numeric(28,8)
 			FROM (
 				SELECT c.phase_id, c.owner_id, c.source_id, c.month, c.currency,
 					c.opportunities, c.amount, c.phase_base, c.override_weighted

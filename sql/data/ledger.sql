@@ -61,15 +61,24 @@
 			amount numeric(26,4) NOT NULL,
 			phase_base numeric NOT NULL,
 			override_weighted numeric NOT NULL,
+			probability numeric(5,2),
+			weighted_amount numeric(28,8),
 			cell bigint GENERATED ALWAYS AS (sales_crm.forecast_cell_key(phase_id, owner_id, source_id, month, currency)) STORED,
 			CONSTRAINT forecast_cell_key UNIQUE NULLS NOT DISTINCT (phase_id, owner_id, source_id, month, currency)
 		) WITH (fillfactor = 70);
 		ALTER TABLE sales_crm.forecast_cell REPLICA IDENTITY FULL;
 		COMMENT ON TABLE sales_crm.forecast_cell IS
 			'The sum of forecast_day per cell. What is in forecast_ledger comes on top: read the view forecast';
+		COMMENT ON COLUMN sales_crm.forecast_cell.probability IS 'Percent that the cell was weighed with, when it was last written';
+		COMMENT ON COLUMN sales_crm.forecast_cell.weighted_amount IS
+			'phase_base × probability + override_weighted: what the view forecast shows as long as the phase still has that probability';
 	END IF;
 
 	CREATE INDEX IF NOT EXISTS forecast_cell_cell_idx ON sales_crm.forecast_cell (cell);
+	IF sales_crm.setup_lacks('forecast_cell', 'forecast_cell_10_weigh') THEN
+		CREATE TRIGGER forecast_cell_10_weigh BEFORE INSERT OR UPDATE ON sales_crm.forecast_cell
+			FOR EACH ROW EXECUTE FUNCTION sales_crm.forecast_cell_weigh();
+	END IF;
 
 	IF sales_crm.setup_lacks('phase_probability') THEN
 		CREATE TABLE sales_crm.phase_probability (

@@ -114,6 +114,27 @@ TABLE test.seen;
 SELECT * FROM sales_crm.verify_forecast();
 ROLLBACK TO s;
 
+-- A cell keeps its weighted amount until its phase has another probability, and then is weighed anew by the next fold of all
+CREATE VIEW test.weighed AS
+SELECT c.month, c.phase_base, c.probability, c.weighted_amount AS kept, f.weighted_amount AS shown
+FROM sales_crm.forecast_cell c JOIN sales_crm.forecast f USING (phase_id, month, currency) WHERE c.phase_id = test.phase('New');
+INSERT INTO sales_crm.opportunity (name, account_id, amount, expected_on) VALUES ('weighed', test.account('Bolt'), 123.45, '2032-01-01');
+SELECT sales_crm.compact_forecast();
+TABLE test.weighed;
+UPDATE sales_crm.phase SET probability = 12.5 WHERE name = 'New';
+TABLE test.weighed;
+SELECT * FROM sales_crm.verify_forecast();
+INSERT INTO sales_crm.opportunity (name, account_id, amount) VALUES ('another', test.account('Bolt'), 1);
+SELECT sales_crm.compact_forecast();
+TABLE test.weighed;
+ALTER TABLE sales_crm.forecast_cell DISABLE TRIGGER USER;
+UPDATE sales_crm.forecast_cell SET weighted_amount = 0 WHERE month = '2032-01-01';
+ALTER TABLE sales_crm.forecast_cell ENABLE TRIGGER USER;
+SELECT problem, month FROM sales_crm.verify_forecast();
+SELECT sales_crm.rebuild_forecast();
+SELECT * FROM sales_crm.verify_forecast();
+TABLE test.weighed;
+
 -- Bounded work, and nothing left to do
 INSERT INTO sales_crm.opportunity (name, account_id, amount, expected_on)
 SELECT 'month ' || i, test.account('Acme'), i, date '2030-01-01' + 31 * i FROM generate_series(1, 30) i;
