@@ -1,13 +1,16 @@
 /*
  * member.c
- *		On whose behalf the session works: the setting sales_crm.member_id, else the active member
- *		whose login is the session's role, else nobody.
+ *		On whose behalf the session works: the setting sales_crm.member_id where the session may act
+ *		for any member, else the active member whose login is the session's role, else nobody.
  *
- * A session without a member is a database administrator's (or an import's): rules reserved for
- * managers do not hold it up.
+ * Only members of sales_crm_app (and superusers) may act for any member; for others the setting
+ * says nothing. It is the role that logged in that counts, whatever role it set since.
  *
- * The answer is kept until the setting, the session's role or the table member changes. As in
- * configuration.c, the relcache callback only marks it, and it counts as valid before it is
+ * A session without a member is a database administrator's (or an import's) where it works with the
+ * rights of the tables' owner: rules reserved for managers do not hold it up.
+ *
+ * The answer is kept until the setting, the session's role, a membership of roles or the table
+ * member changes. As in configuration.c, callbacks only mark it, and it counts as valid before it is
  * looked up, so that a change meanwhile wins.
  */
 #include "postgres.h"
@@ -16,9 +19,11 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
+#include "utils/syscache.h"
 
 #include "error.h"
 #include "member.h"
@@ -37,6 +42,9 @@ static Oid member_oid = InvalidOid;
 static bool check_member_id(char **newval, void **extra, GucSource source);
 static void assign_member_id(const char *newval, void *extra);
 static void relcache_callback(Datum arg, Oid relid);
+static void role_callback(Datum arg, int cacheid, uint32 hashvalue);
+static bool may_act_for_any(Oid role);
+static bool leads_without_member(void);
 static Member member_by_setting(void);
 static Member member_by_login(Oid role);
 static Member member_found(uint64 rows);
@@ -46,14 +54,26 @@ member_init(void)
 {
 	DefineCustomStringVariable(
 		"sales_crm.member_id", "Sets the member on whose behalf the session works.",
-		"A key of sales_crm.member. When empty, the member is the one whose "
-		"login is the session's role.",
+		"A key of sales_crm.member, for sessions of members of sales_crm_app. When "
+		"empty, or for others, the member is the one whose login is the session's role.",
 		&member_id_setting, "", PGC_USERSET, 0, check_member_id, assign_member_id, NULL);
 	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, role_callback, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHOID, role_callback, (Datum) 0);
 }
 
 Member
 member_current(void)
+{
+	Member member = member_known();
+
+	if (member.member_id == 0)
+		member.is_manager = leads_without_member();
+	return member;
+}
+
+Member
+member_known(void)
 {
 	Oid role = GetSessionUserId();
 	Member found;
@@ -65,7 +85,8 @@ member_current(void)
 	current_valid = true;
 	PG_TRY();
 	{
-		found = member_id_setting[0] != '\0' ? member_by_setting() : member_by_login(role);
+		found = member_id_setting[0] != '\0' && may_act_for_any(role) ? member_by_setting()
+																	  : member_by_login(role);
 	}
 	PG_CATCH();
 	{
@@ -76,6 +97,21 @@ member_current(void)
 	current = found;
 	current_role = role;
 	return found;
+}
+
+/*
+ * member_role says whether a role is, directly or through others, in the group role of a level;
+ * superusers are in none unless they were put there.
+ */
+bool
+member_role(Oid role, const char *level)
+{
+	char name[NAMEDATALEN];
+	Oid group;
+
+	snprintf(name, sizeof(name), "sales_crm_%s", level);
+	group = get_role_oid(name, true);
+	return OidIsValid(group) && is_member_of_role_nosuper(role, group);
 }
 
 Datum
@@ -113,6 +149,30 @@ relcache_callback(Datum arg pg_attribute_unused(), Oid relid)
 {
 	if (relid == InvalidOid || relid == member_oid)
 		current_valid = false;
+}
+
+static void
+role_callback(Datum arg pg_attribute_unused(), int cacheid pg_attribute_unused(),
+			  uint32 hashvalue pg_attribute_unused())
+{
+	current_valid = false;
+}
+
+static bool
+may_act_for_any(Oid role)
+{
+	return superuser_arg(role) || member_role(role, "app");
+}
+
+/*
+ * leads_without_member says whether a session without member may do what is reserved for managers:
+ * administrators, and functions that work as the tables' owner for customers.
+ */
+static bool
+leads_without_member(void)
+{
+	return has_privs_of_role(GetUserId(), plan_owner()) ||
+		   member_role(GetOuterUserId(), "manager") || member_role(GetOuterUserId(), "admin");
 }
 
 static Member
@@ -160,7 +220,7 @@ member_by_login(Oid role)
 static Member
 member_found(uint64 rows)
 {
-	Member member = {.member_id = 0, .is_manager = true};
+	Member member = {.member_id = 0};
 
 	if (rows > 0)
 	{

@@ -10,12 +10,17 @@
 typedef struct Member
 {
 	int64 member_id; /* 0 = the session has no member */
-	bool is_manager; /* also true for a session without member */
+	bool is_manager; /* also true for an administrator's session without member */
 } Member;
 
 extern void member_init(void);
 
 /* Errors: SC202 when sales_crm.member_id names no active member */
 extern Member member_current(void);
+
+/* The same for those who ask row by row: without member, is_manager is false */
+extern Member member_known(void);
+
+extern bool member_role(Oid role, const char *level);
 
 #endif /* SCRM_MEMBER_H */

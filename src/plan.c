@@ -29,7 +29,6 @@
 
 #define SAFE_SEARCH_PATH "pg_catalog, pg_temp"
 
-static Oid relation_owner(Oid relid);
 static void plan_prepare(ScrmPlan *plan);
 static bool is_planned(const ScrmPlan *plan);
 
@@ -55,6 +54,7 @@ uint64
 plan_run(ScrmPlan *plan, PlanMode mode, Datum *values, const char *nulls)
 {
 	MemoryContext caller = CurrentMemoryContext;
+	bool as_session = mode == PLAN_READ_AS_SESSION || mode == PLAN_CHECK_AS_SESSION;
 	Oid save_userid;
 	int save_sec_context;
 	int save_nestlevel;
@@ -62,7 +62,7 @@ plan_run(ScrmPlan *plan, PlanMode mode, Datum *values, const char *nulls)
 
 	GetUserIdAndSecContext(&save_userid, &save_sec_context);
 	if (mode != PLAN_READ_AS_CALLER)
-		SetUserIdAndSecContext(relation_owner(plan_relation("opportunity")),
+		SetUserIdAndSecContext(as_session ? GetOuterUserId() : plan_owner(),
 							   save_sec_context | SECURITY_LOCAL_USERID_CHANGE);
 	save_nestlevel = NewGUCNestLevel();
 	if (strcmp(namespace_search_path, SAFE_SEARCH_PATH) != 0)
@@ -79,7 +79,8 @@ plan_run(ScrmPlan *plan, PlanMode mode, Datum *values, const char *nulls)
 			IsInParallelMode() ? GetActiveSnapshot() : GetLatestSnapshot(), InvalidSnapshot,
 			mode == PLAN_READ_LATEST, mode == PLAN_WRITE_LATEST, 0);
 	else
-		result = SPI_execute_plan(plan->kept, values, nulls, mode == PLAN_READ_AS_CALLER, 0);
+		result = SPI_execute_plan(plan->kept, values, nulls,
+								  mode == PLAN_READ_AS_CALLER || mode == PLAN_READ_AS_SESSION, 0);
 	if (result < 0)
 		elog(ERROR, "%s: %s", SPI_result_code_string(result), plan->sql);
 
@@ -112,9 +113,11 @@ plan_relation(const char *name)
 	return relid;
 }
 
-static Oid
-relation_owner(Oid relid)
+/* plan_owner returns the role that owns the tables: sales_crm.opportunity's. */
+Oid
+plan_owner(void)
 {
+	Oid relid = plan_relation("opportunity");
 	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	Oid owner;
 

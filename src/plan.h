@@ -17,10 +17,12 @@
 
 typedef enum PlanMode
 {
-	PLAN_WRITE,			 /* as the tables' owner, seeing what the statement has done */
-	PLAN_WRITE_LATEST,	 /* as the tables' owner, seeing what is committed now, and writing */
-	PLAN_READ_LATEST,	 /* as the tables' owner, seeing what is committed now */
-	PLAN_READ_AS_CALLER, /* as the caller, seeing what the calling query sees */
+	PLAN_WRITE,			   /* as the tables' owner, seeing what the statement has done */
+	PLAN_WRITE_LATEST,	   /* as the tables' owner, seeing what is committed now, and writing */
+	PLAN_READ_LATEST,	   /* as the tables' owner, seeing what is committed now */
+	PLAN_READ_AS_CALLER,   /* as the caller, seeing what the calling query sees */
+	PLAN_READ_AS_SESSION,  /* as the session's role, also below functions that work as the owner */
+	PLAN_CHECK_AS_SESSION, /* the same, seeing what the statement has done */
 } PlanMode;
 
 typedef struct ScrmPlan
@@ -39,5 +41,6 @@ extern void plan_end(void);
 
 extern Oid plan_namespace(void);
 extern Oid plan_relation(const char *name);
+extern Oid plan_owner(void);
 
 #endif /* SCRM_PLAN_H */

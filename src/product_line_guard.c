@@ -290,7 +290,8 @@ fill_from_product(LineRow *row)
 			"  ELSE round(f.price / (1 + t.percent / 100), 6) END,"
 			" p.active, o.currency"
 			" FROM sales_crm.product p JOIN sales_crm.company c ON c.company_id = 1"
-			" LEFT JOIN sales_crm.opportunity o ON o.opportunity_id = $2"
+			" LEFT JOIN sales_crm.opportunity o ON o.opportunity_id = $2 AND"
+			"  (sales_crm.sees_owner(o.owner_id) OR o.owner_id IS NULL AND sales_crm.sees_unowned())"
 			" LEFT JOIN sales_crm.tax_rate t ON t.tax_rate_id = coalesce($4, p.tax_rate_id)"
 			" CROSS JOIN LATERAL (SELECT sales_crm.find_price($1, $3, o.currency)) f (price)"
 			" WHERE p.product_id = $1",

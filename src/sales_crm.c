@@ -4,13 +4,15 @@
  *
  * The way of the data: a statement meets opportunity.c, which asks transition.c and decides row by
  * row; then history.c and follow_up.c write, once per statement. All of them know the rules from
- * configuration.c and the session's member from member.c, and run SQL through plan.c.
+ * configuration.c and the session's member from member.c, and run SQL through plan.c. Whose rows a
+ * session sees at all is known in access.c.
  */
 #include "postgres.h"
 
 #include "fmgr.h"
 #include "utils/guc.h"
 
+#include "access.h"
 #include "compat.h"
 #include "configuration.h"
 #include "member.h"
@@ -26,6 +28,7 @@ _PG_init(void)
 {
 	configuration_init();
 	member_init();
+	access_init();
 	opportunity_init();
 	product_line_init();
 	MarkGUCPrefixReserved("sales_crm");

@@ -1,4 +1,4 @@
--- The group roles, and how the matrix of grant.sql becomes rights.
+-- The group roles, how the matrix of grant.sql becomes rights, and what policies ask.
 
 CREATE FUNCTION sales_crm.access_levels()
 RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -142,3 +142,136 @@ END
 $$;
 COMMENT ON FUNCTION sales_crm.revoke_access(regrole, text) IS
 	'Takes a level of access from a role again, or every one (NULL). Sessions of the role lose it at once. Errors: 22023, 42501';
+
+CREATE FUNCTION sales_crm.is_manager()
+RETURNS boolean LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'scrm_is_manager';
+COMMENT ON FUNCTION sales_crm.is_manager() IS
+	'Whether the session may do what is reserved for managers: its member has is_manager; or it has no member, and works as manager, admin or the owner of the tables';
+
+CREATE FUNCTION sales_crm.is_admin()
+RETURNS boolean LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'scrm_is_admin';
+COMMENT ON FUNCTION sales_crm.is_admin() IS
+	'Whether the session''s role is in sales_crm_admin, or one for which policies do not hold';
+
+CREATE FUNCTION sales_crm.sees_owner_support(internal)
+RETURNS internal LANGUAGE c STRICT
+AS 'MODULE_PATHNAME', 'scrm_sees_owner_support';
+COMMENT ON FUNCTION sales_crm.sees_owner_support(internal) IS
+	'Tells the planner how many rows sees_owner() lets through, and how an index finds them';
+
+-- Leakproof: what it says depends on nothing but the key, and its errors do not even on that
+CREATE FUNCTION sales_crm.sees_owner(owner_id bigint)
+RETURNS boolean LANGUAGE c STABLE STRICT LEAKPROOF PARALLEL SAFE
+SUPPORT sales_crm.sees_owner_support
+AS 'MODULE_PATHNAME', 'scrm_sees_owner';
+COMMENT ON FUNCTION sales_crm.sees_owner(bigint) IS
+	'Whether rows of a member are visible to the session: its own, its team''s or everybody''s, as company.visibility and member.visibility say';
+
+CREATE FUNCTION sales_crm.visible_owners()
+RETURNS bigint[] LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'scrm_visible_owners';
+COMMENT ON FUNCTION sales_crm.visible_owners() IS
+	'The members for whom sees_owner() is true';
+
+CREATE FUNCTION sales_crm.sees_unowned()
+RETURNS boolean LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'scrm_sees_unowned';
+COMMENT ON FUNCTION sales_crm.sees_unowned() IS
+	'Whether rows that nobody owns are visible to the session: to managers, and to who sees everything';
+
+CREATE FUNCTION sales_crm.sees_everything()
+RETURNS boolean LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'scrm_sees_everything';
+COMMENT ON FUNCTION sales_crm.sees_everything() IS
+	'Whether every row is visible to the session';
+
+CREATE FUNCTION sales_crm.sees(kind text, record_id bigint)
+RETURNS boolean LANGUAGE c STABLE STRICT
+AS 'MODULE_PATHNAME', 'scrm_sees';
+COMMENT ON FUNCTION sales_crm.sees(text, bigint) IS
+	'Whether the session''s role may read a row, by the name of its table and its key; also within functions that work as the owner. Errors: 22023, and 42501 when the role has no right on the table';
+
+CREATE FUNCTION sales_crm.sees_now(kind text, record_id bigint)
+RETURNS boolean LANGUAGE c VOLATILE STRICT
+AS 'MODULE_PATHNAME', 'scrm_sees_now';
+COMMENT ON FUNCTION sales_crm.sees_now(text, bigint) IS
+	'sees(), with what the present statement has done so far; for policies on new rows';
+
+CREATE FUNCTION sales_crm.opportunity_access()
+RETURNS trigger LANGUAGE c
+AS 'MODULE_PATHNAME', 'scrm_opportunity_access';
+COMMENT ON FUNCTION sales_crm.opportunity_access() IS
+	'Statement trigger of opportunity: its account and contact were visible to the session before. Errors: 23503, as for keys of nothing';
+
+CREATE FUNCTION sales_crm.reference_access()
+RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	old_row jsonb := to_jsonb(OLD);
+	new_row jsonb := to_jsonb(NEW);
+	field text;
+BEGIN
+	FOREACH field IN ARRAY TG_ARGV LOOP
+		CONTINUE WHEN new_row -> field = old_row -> field;
+		IF field LIKE '%\_by' THEN
+			IF NOT sales_crm.is_admin() THEN
+				RAISE EXCEPTION 'who made a row cannot be changed'
+					USING ERRCODE = 'insufficient_privilege', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = field,
+						HINT = 'Leave the column as it is.';
+			END IF;
+		ELSIF new_row -> field <> 'null' AND NOT sales_crm.sees_now(left(field, -3), (new_row ->> field)::bigint) THEN
+			RAISE EXCEPTION 'insert or update on table "%" violates foreign key constraint "%_%_fkey"', TG_TABLE_NAME, TG_TABLE_NAME, field
+				USING ERRCODE = 'foreign_key_violation', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME,
+					CONSTRAINT = format('%s_%s_fkey', TG_TABLE_NAME, field),
+					DETAIL = format('Key is not present in table "%s".', left(field, -3));
+		END IF;
+	END LOOP;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.reference_access() IS
+	'Row trigger of tables with keys of opportunities and the like: another one must be visible to the session, and who made the row stays. Errors: 23503, as for keys of nothing, and 42501';
+
+CREATE FUNCTION sales_crm.attends(appointment_id bigint)
+RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT EXISTS (SELECT FROM sales_crm.appointment_attendee t
+		WHERE t.appointment_id = $1 AND sales_crm.sees_owner(t.member_id))
+$$;
+COMMENT ON FUNCTION sales_crm.attends(bigint) IS
+	'Whether somebody whose rows are visible to the session attends an appointment';
+
+CREATE FUNCTION sales_crm.setup_policy(relation text, policy text, command text, visible text, written text DEFAULT NULL, kind text DEFAULT 'PERMISSIVE')
+RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = to_regclass('sales_crm.' || relation) AND p.polname = policy) THEN
+		EXECUTE format('ALTER TABLE sales_crm.%I ENABLE ROW LEVEL SECURITY', relation);
+		EXECUTE format('CREATE POLICY %I ON sales_crm.%I AS %s FOR %s', policy, relation, kind, command)
+			|| coalesce(' USING (' || visible || ')', '') || coalesce(' WITH CHECK (' || written || ')', '');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.setup_policy(text, text, text, text, text, text) IS
+	'Creates a policy that is not there, on a table whose row-level security it switches on';
+
+CREATE FUNCTION sales_crm.setup_reference_trigger(relation text, fields text[])
+RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF sales_crm.setup_lacks(relation, relation || '_05_access') THEN
+		EXECUTE format('CREATE TRIGGER %I BEFORE UPDATE ON sales_crm.%I FOR EACH ROW WHEN (%s) EXECUTE FUNCTION sales_crm.reference_access(%s)',
+			relation || '_05_access', relation,
+			(SELECT string_agg(format('OLD.%1$I IS DISTINCT FROM NEW.%1$I', f), ' OR ') FROM unnest(fields) f),
+			(SELECT string_agg(quote_literal(f), ', ') FROM unnest(fields) f));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.setup_reference_trigger(text, text[]) IS
+	'Gives a table the trigger that checks keys of other rows when they change';

@@ -1,3 +1,15 @@
+CREATE FUNCTION sales_crm.account_guard()
+RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	NEW.owner_id := sales_crm.current_member();
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.account_guard() IS
+	'Row trigger of account: a new one without owner belongs to current_member()';
+
 CREATE FUNCTION sales_crm.normal_account_name(name text)
 RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -59,7 +71,7 @@ COMMENT ON FUNCTION sales_crm.find_duplicate_accounts() IS
 	'Pairs of accounts that may be the same, with why: name (normal_account_name()), domain of website or e-mail, vat_number, phone, and similar name where pg_trgm is installed; more reasons first';
 
 CREATE FUNCTION sales_crm.merge_accounts(keep bigint, remove bigint)
-RETURNS void LANGUAGE plpgsql
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -69,19 +81,25 @@ BEGIN
 		RAISE EXCEPTION 'an account cannot be merged with itself'
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Name two accounts.';
 	END IF;
+	IF NOT sales_crm.is_manager() THEN
+		RAISE EXCEPTION 'only managers merge accounts'
+			USING ERRCODE = 'SC201', HINT = 'Ask a manager.';
+	END IF;
 	-- In the order of keys, so that two merges do not wait for each other
 	PERFORM FROM sales_crm.account a WHERE a.account_id IN (keep, remove) ORDER BY a.account_id FOR UPDATE;
-	IF (SELECT count(*) FROM sales_crm.account a WHERE a.account_id IN (keep, remove)) < 2 THEN
+	IF (SELECT count(*) FROM sales_crm.account a WHERE a.account_id IN (keep, remove) AND sales_crm.sees('account', a.account_id)) < 2 THEN
 		RAISE EXCEPTION 'account does not exist'
 			USING ERRCODE = 'no_data_found', DETAIL = format('Asked for were %s and %s.', keep, remove);
 	END IF;
 	INSERT INTO sales_crm.account_merge (removed_id, kept_id, removed, by)
 	SELECT a.account_id, keep, to_jsonb(a), sales_crm.current_member() FROM sales_crm.account a WHERE a.account_id = remove;
-	-- Every foreign key to account, of the user's tables, too
+	-- Every foreign key to account, of the user's tables, too: those of the same owner, since their
+	-- triggers run with its rights. Rows of other people's tables make the last statement fail.
 	FOR reference IN
 		SELECT k.conrelid::regclass AS relation, a.attname AS field
 		FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
 		WHERE k.contype = 'f' AND k.confrelid = 'sales_crm.account'::regclass AND cardinality(k.conkey) = 1 AND k.conparentid = 0
+			AND (SELECT c.relowner FROM pg_class c WHERE c.oid = k.conrelid) = (SELECT c.relowner FROM pg_class c WHERE c.oid = k.confrelid)
 		ORDER BY k.conrelid::regclass::text COLLATE "C", a.attname
 	LOOP
 		EXECUTE format('UPDATE %s SET %2$I = $1 WHERE %2$I = $2', reference.relation, reference.field) USING keep, remove;
@@ -98,4 +116,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sales_crm.merge_accounts(bigint, bigint) IS
-	'Makes one account of two: everything that refers to remove, closed opportunities and rows of your own tables too, goes to keep, which also gets what it lacks; account_merge keeps the trace. Errors: P0002 when one does not exist, 22023 for the same';
+	'Makes one account of two: everything that refers to remove, closed opportunities and rows of your own tables too, goes to keep, which also gets what it lacks; account_merge keeps the trace. Errors: SC201 unless a manager does it, P0002 when one does not exist, 22023 for the same, 23503 while tables of another owner refer to it';

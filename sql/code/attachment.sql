@@ -107,14 +107,14 @@ COMMENT ON FUNCTION sales_crm.attachment_forget() IS
 
 CREATE FUNCTION sales_crm.download_attachment(
 	attachment_id bigint, OUT file_name text, OUT media_type text, OUT size bigint, OUT sha256 bytea, OUT content bytea)
-RETURNS record LANGUAGE plpgsql STABLE
+RETURNS record LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	SELECT a.file_name, a.media_type, a.size, a.sha256, c.content
 	INTO file_name, media_type, size, sha256, content
 	FROM sales_crm.attachment a JOIN sales_crm.attachment_content c ON c.sha256 = a.sha256
-	WHERE a.attachment_id = download_attachment.attachment_id;
+	WHERE a.attachment_id = download_attachment.attachment_id AND sales_crm.sees('attachment', a.attachment_id);
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'attachment % does not exist', attachment_id
 			USING ERRCODE = 'no_data_found';
@@ -122,7 +122,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sales_crm.download_attachment(bigint) IS
-	'A file with its content, with the caller''s rights. Errors: P0002 when there is none';
+	'A file with its content, for those who see the attachment. Errors: P0002 when there is none';
 
 CREATE FUNCTION sales_crm.verify_attachments(
 	OUT sha256 bytea, OUT attachment_id bigint, OUT problem text)

@@ -150,22 +150,27 @@ COMMENT ON FUNCTION sales_crm.calendar_ics(bigint, date, date) IS
 	'A member''s calendar as iCalendar: appointments that lie within the days (both included), cancelled ones as such and declined ones not, and open tasks due on them';
 
 CREATE FUNCTION sales_crm.create_calendar_feed(member_id bigint)
-RETURNS text LANGUAGE plpgsql
+RETURNS text LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	token text := sales_crm.make_token();
 BEGIN
+	IF member_id IS DISTINCT FROM sales_crm.current_member() AND NOT sales_crm.is_admin() THEN
+		RAISE EXCEPTION 'calendar is somebody else''s'
+			USING ERRCODE = 'SC201', DETAIL = format('It is that of member %s.', member_id),
+				HINT = 'Name your own member_id: SELECT sales_crm.current_member().';
+	END IF;
 	INSERT INTO sales_crm.calendar_feed (member_id, token_sha256)
 	VALUES (create_calendar_feed.member_id, sales_crm.token_sha256(token));
 	RETURN token;
 END
 $$;
 COMMENT ON FUNCTION sales_crm.create_calendar_feed(bigint) IS
-	'The token of a new secret link to a member''s calendar: shown this once, only its SHA-256 is kept';
+	'The token of a new secret link to a member''s calendar: shown this once, only its SHA-256 is kept. Errors: SC201 for another member''s calendar, unless an admin asks';
 
 CREATE FUNCTION sales_crm.calendar_feed_ics(token text)
-RETURNS text LANGUAGE plpgsql STABLE
+RETURNS text LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

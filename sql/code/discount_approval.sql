@@ -5,7 +5,7 @@ AS $$
 DECLARE
 	member bigint := sales_crm.current_member();
 	most numeric := (SELECT c.max_discount_percent_of_managers FROM sales_crm.company c);
-	manager boolean := coalesce((SELECT m.is_manager FROM sales_crm.member m WHERE m.member_id = member), true);
+	manager boolean := sales_crm.is_manager();
 BEGIN
 	IF TG_OP = 'INSERT' THEN
 		NEW.requested_by := coalesce(NEW.requested_by, member);
@@ -21,7 +21,7 @@ BEGIN
 	IF NEW.status <> 'requested' AND NOT manager THEN
 		RAISE EXCEPTION 'only managers decide about discounts'
 			USING ERRCODE = 'SC201',
-				DETAIL = format('Member %s is no manager.', member),
+				DETAIL = format('%s is no manager.', coalesce('Member ' || member, session_user)),
 				HINT = 'Leave status at requested and ask a manager.';
 	END IF;
 	IF NEW.status = 'approved' AND NEW.discount_percent > most AND member IS NOT NULL THEN

@@ -67,7 +67,7 @@ CREATE FUNCTION sales_crm.record_email(
 	message_id text DEFAULT NULL, in_reply_to text DEFAULT NULL, reference_ids text[] DEFAULT '{}',
 	opportunity_id bigint DEFAULT NULL, problem text DEFAULT NULL,
 	OUT email_id bigint, OUT is_new boolean)
-RETURNS record LANGUAGE plpgsql
+RETURNS record LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -94,7 +94,7 @@ COMMENT ON FUNCTION sales_crm.record_email(text, text, text, text[], text[], tex
 	'Files an e-mail with the opportunity, account and contact it belongs to (match_email(), unless opportunity_id says so). The same message_id again files nothing and returns the first one, with is_new false';
 
 CREATE FUNCTION sales_crm.add_email_attachment(email_id bigint, file_name text, media_type text, content bytea)
-RETURNS bigint LANGUAGE plpgsql
+RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -141,7 +141,7 @@ COMMENT ON FUNCTION sales_crm.email_attachments() IS
 CREATE FUNCTION sales_crm.record_invitation(
 	email_id bigint, method text, uid text, sequence integer, subject text, location text, details text,
 	starts_at timestamptz, ends_at timestamptz, all_day boolean, attendees text[], answers text[])
-RETURNS bigint LANGUAGE plpgsql
+RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable

@@ -2,7 +2,7 @@
 -- decided in src/transition.c.
 
 CREATE FUNCTION sales_crm.pipeline_guard()
-RETURNS trigger LANGUAGE plpgsql
+RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -58,7 +58,7 @@ COMMENT ON FUNCTION sales_crm.pipeline_default_check() IS
 	'Statement trigger of pipeline: one active pipeline is the default, never none and never two';
 
 CREATE FUNCTION sales_crm.phase_guard()
-RETURNS trigger LANGUAGE plpgsql
+RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

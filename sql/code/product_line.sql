@@ -28,7 +28,7 @@ COMMENT ON FUNCTION sales_crm.product_line_truncate() IS
 	'Statement trigger of product_line: it is truncated only together with the opportunities';
 
 CREATE FUNCTION sales_crm.tax_rate_follow()
-RETURNS trigger LANGUAGE plpgsql
+RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -59,14 +59,14 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
-	moved sales_crm.product_line;
+	moved record;
 	before numeric;
 	behind numeric;
 	place numeric;
 BEGIN
 	-- The table, the line, its opportunity: in the order in which every writer of lines locks
 	LOCK TABLE sales_crm.product_line IN ROW EXCLUSIVE MODE;
-	SELECT * INTO moved FROM sales_crm.product_line l WHERE l.product_line_id = move_product_line.product_line_id FOR NO KEY UPDATE;
+	SELECT l.product_line_id, l.opportunity_id INTO moved FROM sales_crm.product_line l WHERE l.product_line_id = move_product_line.product_line_id FOR NO KEY UPDATE;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'product line % does not exist', move_product_line.product_line_id USING ERRCODE = 'no_data_found',
 			HINT = 'SELECT product_line_id FROM sales_crm.product_line_overview shows those there are.';
@@ -107,6 +107,18 @@ END
 $$;
 COMMENT ON FUNCTION sales_crm.move_product_line(bigint, bigint) IS
 	'Puts a line right after another one of its opportunity, or first (NULL); writes one row. Errors: P0002 when a line is not there, SC004 when the opportunity is closed';
+
+CREATE FUNCTION sales_crm.line_cost(product_line_id bigint)
+RETURNS numeric LANGUAGE sql STABLE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT l.unit_cost
+	FROM sales_crm.product_line l JOIN sales_crm.opportunity o USING (opportunity_id)
+	WHERE l.product_line_id = $1 AND sales_crm.is_manager()
+		AND (sales_crm.sees_owner(o.owner_id) OR o.owner_id IS NULL AND sales_crm.sees_unowned())
+$$;
+COMMENT ON FUNCTION sales_crm.line_cost(bigint) IS
+	'unit_cost of a visible product line, for managers; NULL for others';
 
 CREATE FUNCTION sales_crm.verify_product_lines(OUT opportunity_id bigint, OUT problem text)
 RETURNS SETOF record LANGUAGE sql STABLE

@@ -27,11 +27,17 @@
 		);
 		COMMENT ON TABLE sales_crm.account IS 'Relations: the organisations and persons one sells to';
 		COMMENT ON COLUMN sales_crm.account.country IS 'ISO 3166-1 alpha-2';
+		COMMENT ON COLUMN sales_crm.account.owner_id IS 'NULL on insert: current_member(), which may be nobody';
 		COMMENT ON COLUMN sales_crm.account.external_id IS 'Key in another system, for imports with ON CONFLICT (external_id)';
 		COMMENT ON COLUMN sales_crm.account.custom IS 'Your own fields, a JSON object';
 	END IF;
 	CREATE INDEX IF NOT EXISTS account_owner_id_idx ON sales_crm.account (owner_id);
 	CREATE INDEX IF NOT EXISTS account_name_idx ON sales_crm.account (lower(name) text_pattern_ops);
+
+	IF sales_crm.setup_lacks('account', 'account_10_guard') THEN
+		CREATE TRIGGER account_10_guard BEFORE INSERT ON sales_crm.account
+			FOR EACH ROW WHEN (NEW.owner_id IS NULL) EXECUTE FUNCTION sales_crm.account_guard();
+	END IF;
 
 	IF sales_crm.setup_lacks('contact') THEN
 		CREATE TABLE sales_crm.contact (

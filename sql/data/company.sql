@@ -17,6 +17,7 @@
 			max_discount_percent_of_managers numeric(7,4),
 			fiscal_year_start_month smallint NOT NULL DEFAULT 1,
 			attachment_max_bytes integer NOT NULL DEFAULT 26214400,
+			visibility text NOT NULL DEFAULT 'team',
 			CONSTRAINT company_pkey PRIMARY KEY (company_id),
 			CONSTRAINT company_one_row CHECK (company_id = 1),
 			CONSTRAINT company_currency_fkey FOREIGN KEY (currency) REFERENCES sales_crm.currency,
@@ -29,6 +30,7 @@
 			CONSTRAINT company_max_discount_percent_range CHECK (max_discount_percent BETWEEN 0 AND 100),
 			CONSTRAINT company_max_discount_percent_of_managers_range CHECK (max_discount_percent_of_managers BETWEEN 0 AND 100),
 			CONSTRAINT company_fiscal_year_start_month_range CHECK (fiscal_year_start_month BETWEEN 1 AND 12),
+			CONSTRAINT company_visibility_known CHECK (visibility IN ('own', 'team', 'all')),
 			CONSTRAINT company_attachment_max_bytes_range CHECK (attachment_max_bytes BETWEEN 0 AND 268435456)
 		);
 		COMMENT ON TABLE sales_crm.company IS 'The company whose CRM this database is: one row';
@@ -44,6 +46,8 @@
 			'Most that members may give, on a line and on an offer with its lines; more needs discount_approval. NULL = no limit';
 		COMMENT ON COLUMN sales_crm.company.max_discount_percent_of_managers IS 'The same for managers';
 		COMMENT ON COLUMN sales_crm.company.attachment_max_bytes IS 'Size up to which files are accepted; at most 256 MiB';
+		COMMENT ON COLUMN sales_crm.company.visibility IS
+			'Whose rows members see: own, team (with the teams below it) or all; member.visibility beats it. Managers see at least their team';
 		INSERT INTO sales_crm.company DEFAULT VALUES;
 	END IF;
 	IF sales_crm.setup_lacks('company', 'company_10_guard') THEN

@@ -12,6 +12,7 @@
 		COMMENT ON TABLE sales_crm.team IS 'Teams of members; a team may be part of another';
 	END IF;
 	CREATE INDEX IF NOT EXISTS team_parent_team_id_idx ON sales_crm.team (parent_team_id);
+	PERFORM sales_crm.setup_configuration_triggers('team');
 
 	IF sales_crm.setup_lacks('member') THEN
 		CREATE TABLE sales_crm.member (
@@ -21,6 +22,7 @@
 			login text,
 			team_id bigint,
 			is_manager boolean NOT NULL DEFAULT false,
+			visibility text,
 			locale text,
 			active boolean NOT NULL DEFAULT true,
 			notify_by_email boolean NOT NULL DEFAULT true,
@@ -30,11 +32,13 @@
 			CONSTRAINT member_team_id_fkey FOREIGN KEY (team_id) REFERENCES sales_crm.team,
 			CONSTRAINT member_name_length CHECK (char_length(name) BETWEEN 1 AND 200 AND name ~ '\S'),
 			CONSTRAINT member_email_form CHECK (email ~ '^[^@[:space:][:cntrl:]]+@[^@[:space:][:cntrl:]]+$'),
+			CONSTRAINT member_visibility_known CHECK (visibility IN ('own', 'team', 'all')),
 			CONSTRAINT member_locale_form CHECK (locale ~ '^[a-z]{2}([_-][A-Z]{2})?$')
 		);
 		COMMENT ON TABLE sales_crm.member IS 'The people who sell: owners of opportunities, assignees of tasks';
 		COMMENT ON COLUMN sales_crm.member.login IS 'Database role that is this member, for sales_crm.current_member()';
-		COMMENT ON COLUMN sales_crm.member.is_manager IS 'May reopen completed opportunities and make moves reserved for managers';
+		COMMENT ON COLUMN sales_crm.member.is_manager IS 'May reopen completed opportunities, make moves reserved for managers, delete, and see the rows of its team and of nobody';
+		COMMENT ON COLUMN sales_crm.member.visibility IS 'own, team or all; NULL = company.visibility';
 		COMMENT ON COLUMN sales_crm.member.active IS 'False for people who left: their history stays';
 		COMMENT ON COLUMN sales_crm.member.locale IS 'Language of texts to this member; NULL = the company''s';
 	END IF;

@@ -133,9 +133,12 @@
 				(t.line ->> 'discount')::numeric(22,4) AS discount,
 				(t.line ->> 'net')::numeric(22,4) AS net,
 				(t.line ->> 'base')::numeric(22,4) AS base,
-				(l.quantity * l.unit_cost)::numeric(22,4) AS cost
+				CASE WHEN (SELECT sales_crm.is_manager())
+					THEN l.quantity * sales_crm.line_cost(l.product_line_id) END::numeric(22,4) AS cost
 			FROM (
-				SELECT k.*, row_number() OVER w AS place
+				SELECT k.product_line_id, k.opportunity_id, k.kind, k.product_id, k.name, k.description, k.extra_description, k.quantity,
+					k.unit, k.unit_price, k.discount_percent, k.discount_amount, k.tax_rate_id, k.tax_category, k.tax_percent,
+					k.optional, row_number() OVER w AS place
 				FROM sales_crm.product_line k
 				WINDOW w AS (PARTITION BY k.opportunity_id ORDER BY k.position, k.product_line_id)) l
 			JOIN sales_crm.opportunity o USING (opportunity_id)
@@ -159,7 +162,7 @@
 		COMMENT ON COLUMN sales_crm.product_line_overview.discount IS 'Its share of the whole offer''s discount, in the same terms';
 		COMMENT ON COLUMN sales_crm.product_line_overview.net IS 'Amount without VAT (EN 16931 BT-131)';
 		COMMENT ON COLUMN sales_crm.product_line_overview.base IS 'Net less the share: these sum to the opportunity''s amount; 0 for optional lines';
-		COMMENT ON COLUMN sales_crm.product_line_overview.margin IS 'Base less quantity × unit_cost; NULL where no cost is known; not for customers';
+		COMMENT ON COLUMN sales_crm.product_line_overview.margin IS 'Base less quantity × unit_cost; NULL where no cost is known, and for who is no manager; not for customers';
 	END IF;
 
 	IF sales_crm.setup_lacks('product_performance') THEN

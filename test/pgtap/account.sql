@@ -6,7 +6,7 @@ SELECT is(sales_crm.normal_account_name(v.name), v.expected, v.name) FROM (VALUE
 	('Acme N.V.', 'acme'), ('ACME nv', 'acme'), ('The Acme Company', 'acme'), ('Société Générale SA', 'societe generale'),
 	('Müller & Söhne GmbH', 'muller sohne'), ('O''Brien Ltd.', 'obrien'), ('Nvidia', 'nvidia')) AS v (name, expected);
 
-INSERT INTO sales_crm.member (name, login) VALUES ('Sam', current_user);
+INSERT INTO sales_crm.member (name, login, is_manager) VALUES ('Sam', current_user, true);
 INSERT INTO sales_crm.account (name, email, phone, website, vat_number, city, external_id) VALUES
 	('Acme NV', 'info@acme.example', '+32 9 123 45 67', NULL, 'BE 0123.456.749', NULL, 'a'),
 	('ACME', NULL, '09/123.45.67', 'https://www.Acme.example/en', 'BE0123456749', 'Ghent', 'b'),

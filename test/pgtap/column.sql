@@ -43,7 +43,7 @@ CREATE ROLE pgtap_policy;
 GRANT USAGE ON SCHEMA sales_crm TO pgtap_policy;
 GRANT SELECT, INSERT, UPDATE ON sales_crm.opportunity TO pgtap_policy;
 GRANT SELECT ON sales_crm.phase, sales_crm.account TO pgtap_policy;
-ALTER TABLE sales_crm.opportunity ENABLE ROW LEVEL SECURITY;
+GRANT EXECUTE ON FUNCTION sales_crm.sees_owner, sales_crm.sees_unowned, sales_crm.visible_owners TO pgtap_policy;
 CREATE POLICY of_user ON sales_crm.opportunity TO pgtap_policy USING (amount IS NULL);
 SET LOCAL ROLE pgtap_policy;
 UPDATE sales_crm.opportunity SET description = 'seen';

@@ -56,7 +56,7 @@ DELETE FROM sales_crm.product_line WHERE quantity > 10;
 SELECT pg_temp.right('DELETE');
 
 -- A role with plain rights meets the same rules
-CREATE ROLE pgtap_seller;
+CREATE ROLE pgtap_seller BYPASSRLS;
 GRANT USAGE ON SCHEMA sales_crm TO pgtap_seller;
 GRANT SELECT, INSERT, UPDATE, DELETE ON sales_crm.product_line, sales_crm.opportunity TO pgtap_seller;
 SET ROLE pgtap_seller;
