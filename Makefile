@@ -59,7 +59,7 @@ install: install-programs
 install-programs: $(PROGRAMS)
 	$(if $(PROGRAMS),mkdir -p '$(DESTDIR)$(bindir)' && install -m 755 $(PROGRAMS) '$(DESTDIR)$(bindir)')
 
-.PHONY: programs install-programs help demo test bench stress valgrind lint format
+.PHONY: programs install-programs help demo test bench stress valgrind fuzz lint format
 
 help:
 	@echo 'make              build'
@@ -70,6 +70,7 @@ help:
 	@echo 'make bench        figures against hand-written SQL and a PL/pgSQL twin (ROUNDS=5 FIGURES=opportunity)'
 	@echo 'make stress       long campaigns (SECONDS=20, SEED=…)'
 	@echo 'make valgrind     the SQL tests under valgrind'
+	@echo 'make fuzz         fuzzing of what reads bytes of strangers, with sanitizers (SECONDS=60 HARNESS=mustache)'
 	@echo 'make lint         clang-format and cppcheck'
 	@echo 'make format       clang-format in place'
 	@echo 'make programs     build sales_crm_sender, which make does by itself where its libraries are'
@@ -103,6 +104,10 @@ valgrind:
 	@test/lib/packages test valgrind
 	@test/lib/install
 	@test/lib/valgrind
+
+fuzz:
+	@test/lib/packages fuzz
+	@test/fuzz/run $(or $(SECONDS),60) $(HARNESS)
 
 lint:
 	@test/lib/packages lint

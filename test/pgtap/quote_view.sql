@@ -2,7 +2,7 @@
 -- and words in en, fr, nl and de, nothing rounded; the default document shows every fact of the
 -- snapshot, and escapes it; colours stay readable.
 BEGIN;
-SELECT plan(41);
+SELECT plan(50);
 
 -- Numbers. ~ stands for a no-break space, _ for a narrow one
 CREATE FUNCTION pg_temp.shown(text) RETURNS text LANGUAGE sql AS $$SELECT replace(replace($1, chr(160), '~'), chr(8239), '_')$$;
@@ -102,6 +102,27 @@ SELECT ok(html LIKE '<!DOCTYPE html>%</html>' || E'\n' AND xmlparse(DOCUMENT reg
 SELECT is(jsonb_array_length(to_jsonb(regexp_split_to_array(html, '<tr class="heading">|<tr class="remark">|<td class="position">\d'))), 5, 'a row per line') FROM document;
 SELECT ok(sales_crm.render_template(sales_crm.default_quote_body(), sales_crm.quote_view_data(snapshot || '{"prices_include_tax": true}')) LIKE '%Prijzen zijn inclusief btw%waarvan btw 21%', 'prices with VAT say so') FROM quote;
 SELECT ok(sales_crm.render_template(sales_crm.default_quote_body(), sales_crm.quote_view_data(snapshot || '{"sent_on": null}')) LIKE '%Concept%', 'a draft says so') FROM quote;
+
+-- The evidence of a signature
+SELECT is(pg_temp.shown(sales_crm.format_moment('2026-03-29 01:30:00+00', 'Europe/Brussels', 'de')), '29.~März 2026, 03:30:00', 'a moment, in the hour that summer time begins');
+CREATE TEMP TABLE signed AS SELECT d.html, sales_crm.add_evidence(d.html, q.snapshot, 'raw <"snapshot">&', jsonb_build_object('signer_name', 'An </body> Peeters', 'signer_email', 'an@a.example', 'image', 'data:image/png;base64,BBBB',
+		'typed', false, 'ip', '203.0.113.7', 'user_agent', 'Mozilla', 'consent_text', 'Ik ga akkoord.', 'signed_at', '2026-11-25 13:00:00+00', 'snapshot_sha256', 'abcdef'),
+	'[{"kind": "sent", "at": "2026-11-24T09:00:00Z", "who": "Sofie", "sha256": "0123456789abcdef0000"}, {"kind": "some_thing", "at": "2026-11-25T13:00:00Z", "who": null, "sha256": "ffff"}]') AS whole
+FROM document d, quote q;
+SELECT ok(left(whole, length(html) - length('</body>' || E'\n</html>\n')) = left(html, length(html) - length('</body>' || E'\n</html>\n')) AND right(whole, 16) = right(html, 16),
+	'the frozen quote stays as it is around the evidence') FROM signed;
+SELECT is_empty($$
+	SELECT f FROM signed, unnest(array['Bewijs van ondertekening', 'An &lt;/body&gt; Peeters', 'an@a.example', 'data:image/png;base64,BBBB', '203.0.113.7', 'Mozilla', 'Ik ga akkoord.',
+		'25' || chr(160) || 'november 2026, 14:00:00 (Europe/Brussels)', 'abcdef', 'Verzonden', '24' || chr(160) || 'november 2026, 10:00:00', '>Sofie<', '>0123456789abcdef<', '>some thing<']) f
+	WHERE position(f IN whole) = 0
+$$, 'the evidence shows every fact');
+SELECT ok(whole LIKE '%id="snapshot">raw &lt;&quot;snapshot&quot;&gt;&amp;</pre>%', 'what the hash is of is part of the file, byte by byte once read as HTML') FROM signed;
+SELECT ok(sales_crm.add_evidence(html, snapshot, '', '{"signer_name": "An", "typed": true, "signed_at": "2026-11-25 13:00:00+00"}', '[]') LIKE '%Ondertekend door de naam te typen%', 'a typed name') FROM document, quote;
+SELECT ok(sales_crm.add_evidence(html, snapshot, '', '{"signer_name": "An", "on_paper": true, "signed_at": "2026-11-25 13:00:00+00"}', '[]') LIKE '%Ondertekend op papier%', 'a signature on paper') FROM document, quote;
+SELECT ok(sales_crm.add_evidence('plain text', snapshot, '', '{"signer_name": "An", "signed_at": "2026-11-25 13:00:00+00"}', '[]') LIKE 'plain text<style>%', 'a template without an end') FROM quote;
+SELECT ok(sales_crm.add_evidence('a</body>b</body>c', snapshot, '', '{"signer_name": "An", "signed_at": "2026-11-25 13:00:00+00"}', '[]') LIKE 'a</body>b<style>%</section>' || E'\n</body>c', 'a template with two ends') FROM quote;
+-- What setup() seeds
+SELECT is((SELECT string_agg(locale || ':' || name, ' ' ORDER BY locale) FROM sales_crm.seed_quote_templates() WHERE sales_crm.check_template(body)), 'de:Angebot en:Quotation fr:Devis nl:Offerte', 'a template per language');
 
 SELECT * FROM finish();
 ROLLBACK;
