@@ -86,6 +86,17 @@
 		OR email_id IS NOT NULL AND EXISTS (SELECT FROM sales_crm.email e WHERE e.email_id = attachment.email_id)', 'true');
 	PERFORM sales_crm.setup_policy('attachment_content', 'attachment_content_admin', 'SELECT', '(SELECT sales_crm.is_admin())');
 
+	-- Quotes
+	PERFORM sales_crm.setup_policy('quote', 'quote_visible', 'ALL',
+		'EXISTS (SELECT FROM sales_crm.opportunity o WHERE o.opportunity_id = quote.opportunity_id)',
+		'sales_crm.sees_now(''opportunity'', opportunity_id)');
+	PERFORM sales_crm.setup_policy('quote_line', 'quote_line_visible', 'ALL',
+		'EXISTS (SELECT FROM sales_crm.quote q WHERE q.quote_id = quote_line.quote_id)',
+		'sales_crm.sees_now(''quote'', quote_id)');
+	PERFORM sales_crm.setup_policy(q.relation, q.relation || '_visible', 'SELECT',
+		format('EXISTS (SELECT FROM sales_crm.quote q WHERE q.quote_id = %I.quote_id)', q.relation))
+	FROM unnest(array['quote_link', 'quote_event', 'signature', 'change_request']) AS q (relation);
+
 	-- The forecast, by the owners of its cells
 	PERFORM sales_crm.setup_policy(f.relation, f.relation || '_visible', 'SELECT',
 		'sales_crm.sees_owner(owner_id) OR owner_id IS NULL AND (SELECT sales_crm.sees_unowned())')

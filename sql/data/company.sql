@@ -18,6 +18,7 @@
 			fiscal_year_start_month smallint NOT NULL DEFAULT 1,
 			attachment_max_bytes integer NOT NULL DEFAULT 26214400,
 			visibility text NOT NULL DEFAULT 'team',
+			quote_number_format text NOT NULL DEFAULT 'Q{year}-{00000}',
 			CONSTRAINT company_pkey PRIMARY KEY (company_id),
 			CONSTRAINT company_one_row CHECK (company_id = 1),
 			CONSTRAINT company_currency_fkey FOREIGN KEY (currency) REFERENCES sales_crm.currency,
@@ -31,6 +32,8 @@
 			CONSTRAINT company_max_discount_percent_of_managers_range CHECK (max_discount_percent_of_managers BETWEEN 0 AND 100),
 			CONSTRAINT company_fiscal_year_start_month_range CHECK (fiscal_year_start_month BETWEEN 1 AND 12),
 			CONSTRAINT company_visibility_known CHECK (visibility IN ('own', 'team', 'all')),
+			CONSTRAINT company_quote_number_format_form CHECK (char_length(quote_number_format) <= 60
+				AND quote_number_format ~ '^[^{}[:cntrl:]]*(\{year\}[^{}]*\{0{1,9}\}|\{0{1,9}\}[^{}]*\{year\})[^{}[:cntrl:]]*$'),
 			CONSTRAINT company_attachment_max_bytes_range CHECK (attachment_max_bytes BETWEEN 0 AND 268435456)
 		);
 		COMMENT ON TABLE sales_crm.company IS 'The company whose CRM this database is: one row';
@@ -48,6 +51,8 @@
 		COMMENT ON COLUMN sales_crm.company.attachment_max_bytes IS 'Size up to which files are accepted; at most 256 MiB';
 		COMMENT ON COLUMN sales_crm.company.visibility IS
 			'Whose rows members see: own, team (with the teams below it) or all; member.visibility beats it. Managers see at least their team';
+		COMMENT ON COLUMN sales_crm.company.quote_number_format IS
+			'Numbers of quotes: {year}, and {00000} for the number within the year with at least so many digits';
 		INSERT INTO sales_crm.company DEFAULT VALUES;
 	END IF;
 	IF sales_crm.setup_lacks('company', 'company_10_guard') THEN

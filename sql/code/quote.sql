@@ -1,0 +1,161 @@
+CREATE FUNCTION sales_crm.choose_quote_template(locale text)
+RETURNS bigint LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT t.quote_template_id
+	FROM sales_crm.quote_template t, sales_crm.company c
+	WHERE t.active
+	ORDER BY left(t.locale, 2) = left(coalesce($1, c.locale), 2) DESC, t.is_default DESC, t.locale = coalesce($1, c.locale) DESC,
+		left(t.locale, 2) = left(c.locale, 2) DESC, t.quote_template_id
+	LIMIT 1
+$$;
+COMMENT ON FUNCTION sales_crm.choose_quote_template(text) IS
+	'The template for a customer of a locale: a default one of its language, else one of the company''s';
+
+CREATE FUNCTION sales_crm.create_quote(opportunity_id bigint, quote_template_id bigint DEFAULT NULL, valid_until date DEFAULT NULL)
+RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	deal record;
+	template record;
+	made bigint;
+BEGIN
+	IF NOT sales_crm.sees('opportunity', create_quote.opportunity_id) THEN
+		RAISE EXCEPTION 'opportunity % does not exist', create_quote.opportunity_id
+			USING ERRCODE = 'no_data_found', HINT = 'SELECT opportunity_id, name FROM sales_crm.opportunity shows those there are.';
+	END IF;
+	-- Waits for those who change its lines, its discount or its phase
+	SELECT o.opportunity_id, o.name, o.currency, o.discount_percent, o.discount_amount, o.closed_at, o.contact_id,
+		coalesce(o.vat_method, c.vat_method) AS vat_method, coalesce(o.prices_include_tax, c.prices_include_tax) AS prices_include_tax,
+		coalesce(k.locale, c.locale) AS locale, a.name AS customer_name, a.vat_number,
+		nullif(concat_ws(E'\n', a.street, nullif(concat_ws(' ', a.postal_code, a.city), ''), a.country), '') AS customer_address
+	INTO deal
+	FROM sales_crm.opportunity o
+	JOIN sales_crm.account a USING (account_id)
+	LEFT JOIN sales_crm.contact k ON k.contact_id = o.contact_id
+	CROSS JOIN sales_crm.company c
+	WHERE o.opportunity_id = create_quote.opportunity_id
+	FOR SHARE OF o;
+	IF deal.closed_at IS NOT NULL THEN
+		RAISE EXCEPTION 'opportunity is closed'
+			USING ERRCODE = 'SC004',
+				DETAIL = format('Opportunity %s was closed at %s.', deal.opportunity_id, deal.closed_at),
+				HINT = 'A manager can reopen it by moving it to an open phase of its pipeline.';
+	END IF;
+	SELECT t.quote_template_id, t.locale, t.introduction, t.terms, t.valid_days INTO template
+	FROM sales_crm.quote_template t
+	WHERE t.quote_template_id = coalesce(create_quote.quote_template_id, sales_crm.choose_quote_template(deal.locale)) AND t.active;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'quote template is not there'
+			USING ERRCODE = 'foreign_key_violation',
+				DETAIL = CASE WHEN create_quote.quote_template_id IS NULL THEN 'No template is active.'
+					ELSE format('sales_crm.quote_template has no active row %s.', create_quote.quote_template_id) END,
+				HINT = 'SELECT quote_template_id, name FROM sales_crm.quote_template WHERE active shows those there are.';
+	END IF;
+	INSERT INTO sales_crm.quote (number, opportunity_id, quote_template_id, valid_until, locale, currency, title, introduction, terms,
+		discount_percent, discount_amount, vat_method, prices_include_tax, customer_name, customer_address, customer_vat_number,
+		contact_id, created_by)
+	VALUES (sales_crm.next_quote_number(), deal.opportunity_id, template.quote_template_id,
+		coalesce(create_quote.valid_until, sales_crm.today() + template.valid_days),
+		CASE WHEN left(deal.locale, 2) = left(template.locale, 2) THEN deal.locale ELSE template.locale END,
+		deal.currency, deal.name, template.introduction, template.terms,
+		deal.discount_percent, deal.discount_amount, deal.vat_method, deal.prices_include_tax, deal.customer_name, deal.customer_address,
+		deal.vat_number, deal.contact_id, sales_crm.current_member())
+	RETURNING quote_id INTO made;
+	INSERT INTO sales_crm.quote_line (quote_id, kind, position, product_id, product_line_id, name, description, extra_description,
+		quantity, unit, unit_price, discount_percent, discount_amount, tax_rate_id, tax_percent, tax_category, optional)
+	SELECT made, l.kind, l.position, l.product_id, l.product_line_id, l.name, l.description, l.extra_description,
+		l.quantity, l.unit, l.unit_price, l.discount_percent, l.discount_amount, l.tax_rate_id, l.tax_percent, l.tax_category, l.optional
+	FROM sales_crm.product_line l
+	WHERE l.opportunity_id = deal.opportunity_id
+	ORDER BY l.position, l.product_line_id;
+	RETURN made;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.create_quote(bigint, bigint, date) IS
+	'Makes a draft of a quote from an opportunity''s product lines, discount, VAT method and customer, and returns its key. The template is one for the customer''s language unless it is named, the last day that of the template''s valid_days. Errors: P0002 when the opportunity is not there, SC004 when it is closed, 23503 for an unknown or inactive template';
+
+CREATE FUNCTION sales_crm.quote_snapshot(quote_id bigint, sent_on date DEFAULT NULL)
+RETURNS jsonb LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	minor integer;
+	lines jsonb;
+	result jsonb;
+BEGIN
+	SELECT jsonb_agg(jsonb_build_object(
+			'position', (l.place)::text, 'kind', l.kind, 'name', l.name, 'description', l.description, 'extra_description', l.extra_description,
+			'optional', l.optional,
+			'number', CASE WHEN l.kind = 'item' THEN l.number::text END,
+			'quantity', trim_scale(l.quantity)::text, 'unit', l.unit, 'unit_name', u.name, 'unit_price', trim_scale(l.unit_price)::text,
+			'discount_percent', trim_scale(l.discount_percent)::text, 'discount_amount', trim_scale(l.discount_amount)::text,
+			'amount', q.totals #>> array['lines', (l.place - 1)::text, 'amount'], 'net', q.totals #>> array['lines', (l.place - 1)::text, 'net'],
+			'tax_percent', trim_scale(l.tax_percent)::text, 'tax_category', l.tax_category) ORDER BY l.place)
+	INTO lines
+	FROM sales_crm.quote q
+	JOIN (
+		SELECT k.quote_id, k.kind, k.name, k.description, k.extra_description, k.optional, k.quantity, k.unit, k.unit_price,
+			k.discount_percent, k.discount_amount, k.tax_percent, k.tax_category,
+			row_number() OVER w AS place, count(*) FILTER (WHERE k.kind = 'item') OVER w AS number
+		FROM sales_crm.quote_line k
+		WHERE k.quote_id = quote_snapshot.quote_id
+		WINDOW w AS (ORDER BY k.position, k.quote_line_id)) l ON l.quote_id = q.quote_id
+	LEFT JOIN sales_crm.unit u ON u.code = l.unit
+	WHERE q.quote_id = quote_snapshot.quote_id;
+	SELECT jsonb_build_object(
+		'schema', 1, 'number', q.number, 'version', q.version::text, 'title', q.title, 'locale', q.locale, 'currency', q.currency,
+		'minor_units', c.minor_units::text, 'sent_on', sent_on::text, 'valid_until', q.valid_until::text, 'time_zone', y.time_zone,
+		'vat_method', q.vat_method, 'prices_include_tax', q.prices_include_tax, 'introduction', q.introduction, 'terms', q.terms,
+		'template', jsonb_build_object('name', t.name, 'sha256', encode(sha256(convert_to(t.body || t.partials::text, 'UTF8')), 'hex')),
+		'company', jsonb_build_object('name', y.name, 'address', y.address, 'vat_number', y.vat_number, 'brand_color', y.brand_color, 'email', y.sender_email,
+			'logo', 'data:' || sales_crm.media_type_of(y.logo) || ';base64,' || translate(encode(y.logo, 'base64'), E'\n', '')),
+		'seller', jsonb_build_object('name', m.name, 'email', m.email, 'phone', NULL),
+		'customer', jsonb_build_object('name', q.customer_name, 'address', q.customer_address, 'vat_number', q.customer_vat_number,
+			'contact', k.name, 'email', k.email),
+		'lines', coalesce(lines, '[]'),
+		'discount_percent', trim_scale(q.discount_percent)::text, 'discount_amount', trim_scale(q.discount_amount)::text,
+		'totals', jsonb_build_object('list', q.totals ->> 'list', 'amount', q.totals ->> 'amount', 'discount', q.totals ->> 'discount',
+			'net', q.totals ->> 'net', 'vat', q.totals ->> 'vat', 'gross', q.totals ->> 'gross',
+			'taxes', (SELECT coalesce(jsonb_agg(jsonb_build_object('category', x.tax ->> 'category', 'percent', x.tax ->> 'percent', 'net', x.tax ->> 'net',
+					'base', x.tax ->> 'base', 'vat', x.tax ->> 'vat') ORDER BY x.place), '[]')
+				FROM jsonb_array_elements(q.totals -> 'taxes') WITH ORDINALITY x (tax, place))))
+	INTO result
+	FROM sales_crm.quote q
+	JOIN sales_crm.quote_template t USING (quote_template_id)
+	JOIN sales_crm.currency c ON c.code = q.currency
+	JOIN sales_crm.opportunity o USING (opportunity_id)
+	LEFT JOIN sales_crm.member m ON m.member_id = o.owner_id
+	LEFT JOIN sales_crm.contact k ON k.contact_id = q.contact_id
+	CROSS JOIN sales_crm.company y
+	WHERE q.quote_id = quote_snapshot.quote_id;
+	RETURN result;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.quote_snapshot(bigint, date) IS
+	'All facts of a quote as they are now, as text in plain decimal notation; what send_quote() freezes. NULL for a quote that is not visible';
+
+CREATE FUNCTION sales_crm.preview_quote(quote_id bigint)
+RETURNS text LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	document text;
+BEGIN
+	SELECT coalesce(q.html, sales_crm.render_template(t.body, sales_crm.quote_view_data(sales_crm.quote_snapshot(q.quote_id)), t.partials))
+	INTO document
+	FROM sales_crm.quote q JOIN sales_crm.quote_template t USING (quote_template_id)
+	WHERE q.quote_id = preview_quote.quote_id;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'quote % does not exist', preview_quote.quote_id
+			USING ERRCODE = 'no_data_found', HINT = 'SELECT quote_id, number FROM sales_crm.quote shows those there are.';
+	END IF;
+	RETURN document;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.preview_quote(bigint) IS
+	'The HTML document of a quote: of a draft as it would be sent now, else as it was sent. Errors: P0002, and SC110 or 54000 for a template that cannot be filled in';
