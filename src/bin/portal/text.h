@@ -1,0 +1,129 @@
+/*
+ * text.h
+ *		What the pages say, in each language.
+ */
+#ifndef PORTAL_TEXT_H
+#define PORTAL_TEXT_H
+
+#include "buffer.h"
+
+typedef enum Language
+{
+	LANGUAGE_EN,
+	LANGUAGE_FR,
+	LANGUAGE_NL,
+	LANGUAGE_DE,
+	LANGUAGES,
+} Language;
+
+typedef enum Text
+{
+	TEXT_NONE,
+	TEXT_QUOTE,
+	TEXT_VERSION,
+	TEXT_SKIP,
+	TEXT_LANGUAGE,
+	TEXT_TOTAL,
+	TEXT_VALID_UNTIL,
+	TEXT_CONTACT,
+	TEXT_DOCUMENT,
+	TEXT_PDF,
+	TEXT_ANSWER,
+	TEXT_SIGN,
+	TEXT_CHANGE,
+	TEXT_DECLINE,
+	TEXT_FULL_SCREEN,
+
+	TEXT_SIGN_TITLE,
+	TEXT_SIGN_NEXT,
+	TEXT_NAME,
+	TEXT_NAME_HINT,
+	TEXT_EMAIL,
+	TEXT_OPTIONAL,
+	TEXT_DRAW,
+	TEXT_DRAW_HINT,
+	TEXT_UNDO,
+	TEXT_CLEAR,
+	TEXT_CONSENT, /* %s number, company, total */
+	TEXT_SIGN_BUTTON,
+	TEXT_CODE,
+	TEXT_CODE_HINT,
+	TEXT_CODE_NEEDED,
+	TEXT_CODE_SEND,
+	TEXT_CODE_AGAIN,
+
+	TEXT_CHANGE_TITLE,
+	TEXT_CHANGE_NEXT,
+	TEXT_NOTE,
+	TEXT_CHANGE_BUTTON,
+	TEXT_DECLINE_TITLE,
+	TEXT_DECLINE_NEXT,
+	TEXT_REASON,
+	TEXT_CONFIRM,
+	TEXT_DECLINE_BUTTON,
+
+	TEXT_PROBLEMS,
+	TEXT_NAME_MISSING,
+	TEXT_NAME_LONG,
+	TEXT_EMAIL_MISSING,
+	TEXT_EMAIL_WRONG,
+	TEXT_NOTE_MISSING,
+	TEXT_NOTE_LONG,
+	TEXT_CONSENT_MISSING,
+	TEXT_CONFIRM_MISSING,
+	TEXT_SIGNATURE_WRONG,
+	TEXT_CODE_WRONG,
+	TEXT_CODE_SPENT,
+	TEXT_QUOTE_CHANGED,
+
+	TEXT_SIGNED_TITLE,
+	TEXT_SIGNED, /* %s signer, moment */
+	TEXT_SIGNED_NEXT,
+	TEXT_CHANGE_REQUESTED_TITLE,
+	TEXT_CHANGE_REQUESTED,
+	TEXT_DECLINED_TITLE,
+	TEXT_DECLINED,
+	TEXT_EXPIRED_TITLE,
+	TEXT_EXPIRED, /* %s date */
+	TEXT_EXPIRED_NEXT,
+	TEXT_SUPERSEDED_TITLE,
+	TEXT_SUPERSEDED,
+	TEXT_SUPERSEDED_LINK,
+	TEXT_WITHDRAWN_TITLE,
+	TEXT_WITHDRAWN,
+
+	TEXT_UNKNOWN_TITLE,
+	TEXT_UNKNOWN,
+	TEXT_NOT_FOUND_TITLE,
+	TEXT_NOT_FOUND,
+	TEXT_BAD_REQUEST_TITLE,
+	TEXT_BAD_REQUEST,
+	TEXT_FORM_OLD_TITLE,
+	TEXT_FORM_OLD,
+	TEXT_BACK,
+	TEXT_TOO_MANY_TITLE,
+	TEXT_TOO_MANY,
+	TEXT_UNAVAILABLE_TITLE,
+	TEXT_UNAVAILABLE,
+	TEXT_ERROR_TITLE,
+	TEXT_ERROR,
+	TEXT_PDF_WAIT_TITLE,
+	TEXT_PDF_WAIT,
+	TEXT_HANDED_BACK_TITLE,
+	TEXT_HANDED_BACK,
+	TEXTS,
+} Text;
+
+extern const char *text_of(Language language, Text text);
+
+/* Of a locale such as fr_BE; English for languages that are not here and for NULL */
+extern Language text_language(const char *locale);
+
+/* Such as fr, and what its speakers call it */
+extern const char *text_language_code(Language language);
+extern const char *text_language_name(Language language);
+
+/* YYYY-MM-DD, or YYYY-MM-DD HH:MM, in words; anything else as it is */
+extern void text_date(Buffer *out, Language language, const char *date);
+
+#endif /* PORTAL_TEXT_H */
