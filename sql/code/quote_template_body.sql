@@ -91,6 +91,7 @@ h1 .draft { display: inline-block; margin-left: 0.5rem; padding: 0.2rem 0.6rem; 
 	.lines .heading td { padding-top: 0; }
 	.notes { margin-bottom: 1rem; padding-right: 0; }
 	.totals th { padding-left: 0.5rem; }
+	.totals .gross th { padding: 0.625rem 0.5rem; white-space: normal; }
 	.totals td { padding-right: 0.5rem; }
 }
 @page {
