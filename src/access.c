@@ -212,7 +212,7 @@ sees(text *kind, Datum key, PlanMode mode)
 		{"account", SEES("account")},		  {"contact", SEES("contact")},
 		{"opportunity", SEES("opportunity")}, {"task", SEES("task")},
 		{"appointment", SEES("appointment")}, {"email", SEES("email")},
-		{"attachment", SEES("attachment")},
+		{"attachment", SEES("attachment")},	  {"note", SEES("note")},
 	};
 	char *wanted = text_to_cstring(kind);
 	bool seen;
