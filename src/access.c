@@ -209,10 +209,15 @@ sees(text *kind, Datum key, PlanMode mode)
 		const char *kind;
 		ScrmPlan plan;
 	} kinds[] = {
-		{"account", SEES("account")},		  {"contact", SEES("contact")},
-		{"opportunity", SEES("opportunity")}, {"task", SEES("task")},
-		{"appointment", SEES("appointment")}, {"email", SEES("email")},
-		{"attachment", SEES("attachment")},	  {"note", SEES("note")},
+		{"account", SEES("account")},
+		{"contact", SEES("contact")},
+		{"opportunity", SEES("opportunity")},
+		{"task", SEES("task")},
+		{"appointment", SEES("appointment")},
+		{"email", SEES("email")},
+		{"attachment", SEES("attachment")},
+		{"note", SEES("note")},
+		{"quote", SEES("quote")},
 	};
 	char *wanted = text_to_cstring(kind);
 	bool seen;

@@ -250,7 +250,9 @@ RETURNS void LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = to_regclass('sales_crm.' || relation) AND p.polname = policy) THEN
+	IF NOT sales_crm.setup_lacks(relation)
+		AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = to_regclass('sales_crm.' || relation) AND p.polname = policy)
+	THEN
 		EXECUTE format('ALTER TABLE sales_crm.%I ENABLE ROW LEVEL SECURITY', relation);
 		EXECUTE format('CREATE POLICY %I ON sales_crm.%I AS %s FOR %s', policy, relation, kind, command)
 			|| coalesce(' USING (' || visible || ')', '') || coalesce(' WITH CHECK (' || written || ')', '');
@@ -258,14 +260,14 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sales_crm.setup_policy(text, text, text, text, text, text) IS
-	'Creates a policy that is not there, on a table whose row-level security it switches on';
+	'Creates a policy that is not there, on a table that is, and switches its row-level security on';
 
 CREATE FUNCTION sales_crm.setup_reference_trigger(relation text, fields text[])
 RETURNS void LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF sales_crm.setup_lacks(relation, relation || '_05_access') THEN
+	IF NOT sales_crm.setup_lacks(relation) AND sales_crm.setup_lacks(relation, relation || '_05_access') THEN
 		EXECUTE format('CREATE TRIGGER %I BEFORE UPDATE ON sales_crm.%I FOR EACH ROW WHEN (%s) EXECUTE FUNCTION sales_crm.reference_access(%s)',
 			relation || '_05_access', relation,
 			(SELECT string_agg(format('OLD.%1$I IS DISTINCT FROM NEW.%1$I', f), ' OR ') FROM unnest(fields) f),

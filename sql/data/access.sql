@@ -97,6 +97,16 @@
 		format('EXISTS (SELECT FROM sales_crm.quote q WHERE q.quote_id = %I.quote_id)', q.relation))
 	FROM unnest(array['quote_link', 'quote_event', 'signature', 'change_request']) AS q (relation);
 
+	-- Quotes, by their opportunity, and what belongs to them
+	PERFORM sales_crm.setup_policy('quote', 'quote_visible', 'ALL',
+		'EXISTS (SELECT FROM sales_crm.opportunity o WHERE o.opportunity_id = quote.opportunity_id)');
+	PERFORM sales_crm.setup_policy('quote_line', 'quote_line_visible', 'ALL',
+		'EXISTS (SELECT FROM sales_crm.quote q WHERE q.quote_id = quote_line.quote_id)', 'sales_crm.sees_now(''quote'', quote_id)');
+	PERFORM sales_crm.setup_policy(q.relation, q.relation || '_visible', 'SELECT',
+		format('EXISTS (SELECT FROM sales_crm.quote q WHERE q.quote_id = %I.quote_id)', q.relation))
+	FROM unnest(array['quote_link', 'quote_event', 'signature', 'change_request']) AS q (relation);
+	PERFORM sales_crm.setup_policy('notification', 'notification_own', 'ALL', 'member_id = (SELECT sales_crm.current_member()) OR (SELECT sales_crm.is_admin())');
+
 	-- The forecast, by the owners of its cells
 	PERFORM sales_crm.setup_policy(f.relation, f.relation || '_visible', 'SELECT',
 		'sales_crm.sees_owner(owner_id) OR owner_id IS NULL AND (SELECT sales_crm.sees_unowned())')
@@ -149,6 +159,8 @@
 		('appointment', '{opportunity_id,account_id,created_by}'),
 		('appointment_attendee', '{appointment_id,contact_id}'),
 		('note', '{opportunity_id,account_id,contact_id,created_by}'),
+		('quote', '{opportunity_id,contact_id,created_by}'),
+		('quote_line', '{quote_id}'),
 		('email', '{opportunity_id,account_id,contact_id,created_by}'),
 		('attachment', '{opportunity_id,account_id,email_id,created_by}')) AS t (relation, fields);
 

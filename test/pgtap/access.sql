@@ -3,7 +3,7 @@
 -- matrix itself keeps the rules of its roles: readers change nothing, portal and sender call
 -- functions and nothing else, secrets and costs stay where they are.
 BEGIN;
-SELECT plan(23);
+SELECT plan(25);
 
 CREATE TEMP VIEW level AS
 SELECT l AS level, 'sales_crm_' || l AS role FROM unnest(sales_crm.access_levels()) l;
@@ -82,6 +82,17 @@ SELECT is_empty($$
 	UNION ALL
 	SELECT p.proname FROM pg_proc p, aclexplode(p.proacl) x WHERE p.pronamespace = 'sales_crm'::regnamespace AND x.is_grantable AND x.grantee <> p.proowner
 $$, 'nobody may hand rights on');
+
+-- Row-level security: on whatever somebody reads or writes that is no configuration
+SELECT is_empty($$
+	SELECT r.relname FROM relation r JOIN pg_class c USING (oid)
+	WHERE r.relkind = 'r' AND EXISTS (SELECT FROM cell x WHERE x.object = r.relname AND x.level <> 'admin' AND x.letters <> '')
+		AND r.relname NOT IN ('company', 'currency', 'exchange_rate', 'follow_up_rule', 'holiday', 'lost_reason', 'phase', 'phase_probability',
+			'phase_transition', 'pipeline', 'source', 'tax_rate', 'unit', 'member', 'team', 'product', 'product_price', 'quote_template', 'email_template')
+		AND NOT (c.relrowsecurity AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polpermissive))
+$$, 'every table with data of customers has policies');
+SELECT is_empty('SELECT relname FROM pg_class WHERE relnamespace = ''sales_crm''::regnamespace AND relforcerowsecurity',
+	'which do not hold for the owner');
 
 -- What the roles are for
 SELECT is_empty($$SELECT object, letters FROM cell WHERE level = 'reader' AND letters !~ '^[rx]?$'$$, 'readers change nothing and see nothing guarded');
