@@ -10,7 +10,13 @@ BEGIN
 	job := 'compact_forecast';
 	done := sales_crm.compact_forecast(100000);
 	RETURN NEXT;
+	job := 'expire_quotes';
+	done := sales_crm.expire_quotes();
+	RETURN NEXT;
+	job := 'extend_quote_checkpoints';
+	done := sales_crm.extend_quote_checkpoints();
+	RETURN NEXT;
 END
 $$;
 COMMENT ON FUNCTION sales_crm.housekeeping() IS
-	'What is to be done now and then, each minute say: folds the forecast''s ledger. One row per job with how much it did; no row while another session is at it';
+	'What is to be done now and then, each minute say: folds the forecast''s ledger, writes down which quotes have expired, extends the chain over the events of quotes. One row per job with how much it did; no row while another session is at it';

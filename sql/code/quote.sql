@@ -1,3 +1,16 @@
+CREATE FUNCTION sales_crm.quote_guard()
+RETURNS trigger LANGUAGE c
+AS 'MODULE_PATHNAME', 'scrm_quote_guard';
+COMMENT ON FUNCTION sales_crm.quote_guard() IS
+	'Row trigger of quote: lets the status follow the rules of quote_rule only, and nothing else of a quote change once it was sent. Decides, writes nothing. Errors: SC101, SC102, SC106';
+
+CREATE FUNCTION sales_crm.quote_rules(
+	OUT rule text, OUT from_status text, OUT to_status text, OUT condition text, OUT description text)
+RETURNS SETOF record LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'scrm_quote_rules';
+COMMENT ON FUNCTION sales_crm.quote_rules() IS
+	'The rules of the status of quotes as the code has them';
+
 CREATE FUNCTION sales_crm.choose_quote_template(locale text)
 RETURNS bigint LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp

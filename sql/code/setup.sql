@@ -76,6 +76,7 @@ AS $setup$
 DECLARE
 	fresh boolean;
 	standard_pipeline bigint;
+	answer_table text;
 BEGIN
 	-- One at a time: whoever waited finds what the other one made
 	PERFORM pg_advisory_xact_lock('sales_crm'::regnamespace::oid::bigint);

@@ -95,7 +95,9 @@
 		'sales_crm.sees_now(''quote'', quote_id)');
 	PERFORM sales_crm.setup_policy(q.relation, q.relation || '_visible', 'SELECT',
 		format('EXISTS (SELECT FROM sales_crm.quote q WHERE q.quote_id = %I.quote_id)', q.relation))
-	FROM unnest(array['quote_link', 'quote_event', 'signature', 'change_request']) AS q (relation);
+	FROM unnest(array['quote_link', 'quote_event', 'signature', 'change_request', 'refusal']) AS q (relation);
+	PERFORM sales_crm.setup_policy('notification', 'notification_own', 'ALL',
+		'member_id = (SELECT sales_crm.current_member())');
 
 	-- Quotes, by their opportunity, and what belongs to them
 	PERFORM sales_crm.setup_policy('quote', 'quote_visible', 'ALL',

@@ -19,6 +19,10 @@
 			attachment_max_bytes integer NOT NULL DEFAULT 26214400,
 			visibility text NOT NULL DEFAULT 'team',
 			quote_number_format text NOT NULL DEFAULT 'Q{year}-{00000}',
+			signing_supersedes_others boolean NOT NULL DEFAULT true,
+			declining_closes boolean NOT NULL DEFAULT false,
+			declining_lost_reason_id bigint,
+			expiring_closes boolean NOT NULL DEFAULT false,
 			CONSTRAINT company_pkey PRIMARY KEY (company_id),
 			CONSTRAINT company_one_row CHECK (company_id = 1),
 			CONSTRAINT company_currency_fkey FOREIGN KEY (currency) REFERENCES sales_crm.currency,
@@ -53,6 +57,13 @@
 			'Whose rows members see: own, team (with the teams below it) or all; member.visibility beats it. Managers see at least their team';
 		COMMENT ON COLUMN sales_crm.company.quote_number_format IS
 			'Numbers of quotes: {year}, and {00000} for the number within the year with at least so many digits';
+		COMMENT ON COLUMN sales_crm.company.signing_supersedes_others IS
+			'Whether the signature of one quote supersedes the other open quotes of its opportunity; else they stay open';
+		COMMENT ON COLUMN sales_crm.company.declining_closes IS
+			'Whether declining closes the opportunity as lost, unless another of its quotes is open';
+		COMMENT ON COLUMN sales_crm.company.declining_lost_reason_id IS 'Reason of opportunities that are lost so';
+		COMMENT ON COLUMN sales_crm.company.expiring_closes IS
+			'Whether the expiry of a quote moves the opportunity to a phase whose outcome is expired, unless another of its quotes is open';
 		INSERT INTO sales_crm.company DEFAULT VALUES;
 	END IF;
 	IF sales_crm.setup_lacks('company', 'company_10_guard') THEN

@@ -1,3 +1,9 @@
+	IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = 'sales_crm.company'::regclass AND conname = 'company_declining_lost_reason_id_fkey') THEN
+		ALTER TABLE sales_crm.company ADD CONSTRAINT company_declining_lost_reason_id_fkey
+			FOREIGN KEY (declining_lost_reason_id) REFERENCES sales_crm.lost_reason;
+	END IF;
+	CREATE INDEX IF NOT EXISTS company_declining_lost_reason_id_idx ON sales_crm.company (declining_lost_reason_id);
+
 	IF sales_crm.setup_lacks('quote_counter') THEN
 		CREATE TABLE sales_crm.quote_counter (
 			year integer NOT NULL,
@@ -106,6 +112,11 @@
 	CREATE UNIQUE INDEX IF NOT EXISTS quote_supersedes_id_idx ON sales_crm.quote (supersedes_id) WHERE supersedes_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS quote_created_by_idx ON sales_crm.quote (created_by) WHERE created_by IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS quote_valid_until_idx ON sales_crm.quote (valid_until) WHERE status IN ('sent', 'viewed');
+
+	IF sales_crm.setup_lacks('quote', 'quote_10_guard') THEN
+		CREATE TRIGGER quote_10_guard BEFORE INSERT OR UPDATE OR DELETE ON sales_crm.quote
+			FOR EACH ROW EXECUTE FUNCTION sales_crm.quote_guard();
+	END IF;
 
 	IF sales_crm.setup_lacks('quote_line') THEN
 		CREATE TABLE sales_crm.quote_line (

@@ -25,6 +25,7 @@
 			CONSTRAINT quote_link_recipient_name_length CHECK (char_length(recipient_name) <= 400),
 			CONSTRAINT quote_link_recipient_email_form CHECK (recipient_email ~ '^[^@[:space:][:cntrl:]]+@[^@[:space:][:cntrl:]]+$'),
 			CONSTRAINT quote_link_channel_known CHECK (channel IN ('direct', 'email', 'link', 'download')),
+			CONSTRAINT quote_link_email_has_recipient CHECK (channel <> 'email' OR recipient_email IS NOT NULL),
 			CONSTRAINT quote_link_views_range CHECK (views >= 0)
 		);
 		COMMENT ON TABLE sales_crm.quote_link IS 'Links by which customers reach a quote: one per recipient and channel';
@@ -36,6 +37,16 @@
 		COMMENT ON COLUMN sales_crm.quote_link.first_viewed_at IS 'When a person first looked; NULL until then';
 		COMMENT ON COLUMN sales_crm.quote_link.last_viewed_at IS 'When a person last looked; NULL until then';
 	END IF;
+	CREATE UNIQUE INDEX IF NOT EXISTS quote_link_recipient_key ON sales_crm.quote_link
+		(quote_id, channel, lower(coalesce(recipient_email, recipient_name, ''))) WHERE revoked_at IS NULL;
 	CREATE INDEX IF NOT EXISTS quote_link_quote_id_idx ON sales_crm.quote_link (quote_id);
 	CREATE INDEX IF NOT EXISTS quote_link_contact_id_idx ON sales_crm.quote_link (contact_id) WHERE contact_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS quote_link_created_by_idx ON sales_crm.quote_link (created_by) WHERE created_by IS NOT NULL;
+	IF sales_crm.setup_lacks('quote_link', 'quote_link_10_guard') THEN
+		CREATE TRIGGER quote_link_10_guard BEFORE UPDATE OR DELETE ON sales_crm.quote_link
+			FOR EACH ROW EXECUTE FUNCTION sales_crm.quote_link_guard();
+	END IF;
+	IF sales_crm.setup_lacks('quote_link', 'quote_link_10_truncate') THEN
+		CREATE TRIGGER quote_link_10_truncate BEFORE TRUNCATE ON sales_crm.quote_link
+			FOR EACH STATEMENT EXECUTE FUNCTION sales_crm.quote_truncate();
+	END IF;

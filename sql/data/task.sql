@@ -33,7 +33,7 @@
 			CONSTRAINT task_subject_length CHECK (char_length(subject) BETWEEN 1 AND 400 AND subject ~ '\S'),
 			CONSTRAINT task_due_on_finite CHECK (isfinite(due_on)),
 			CONSTRAINT task_priority_known CHECK (priority IN ('low', 'normal', 'high')),
-			CONSTRAINT task_origin_known CHECK (origin IN ('manual', 'follow_up', 'discount_approval')),
+			CONSTRAINT task_origin_known CHECK (origin IN ('manual', 'follow_up', 'discount_approval', 'change_request')),
 			CONSTRAINT task_done_by_of_done CHECK (done_by IS NULL OR done_at IS NOT NULL),
 			CONSTRAINT task_remind_at_finite CHECK (isfinite(remind_at)),
 			CONSTRAINT task_recurs_unit_known CHECK (recurs_unit IN ('day', 'week', 'month', 'year')),
@@ -52,7 +52,7 @@
 		COMMENT ON COLUMN sales_crm.task.account_id IS 'Account of a task without opportunity; else the opportunity''s';
 		COMMENT ON COLUMN sales_crm.task.assignee_id IS 'NULL = nobody yet';
 		COMMENT ON COLUMN sales_crm.task.priority IS 'low, normal or high';
-		COMMENT ON COLUMN sales_crm.task.origin IS 'manual, or follow_up for those that follow_up_rule asked for, which closing the opportunity completes, or discount_approval';
+		COMMENT ON COLUMN sales_crm.task.origin IS 'manual, or follow_up for those that follow_up_rule asked for, which closing the opportunity completes, or discount_approval, or change_request for what a customer wants changed in a quote';
 		COMMENT ON COLUMN sales_crm.task.done_at IS 'NULL while it is open';
 		COMMENT ON COLUMN sales_crm.task.done_by IS 'Who did it: current_member() then, unless stated; NULL for sessions without a member';
 		COMMENT ON COLUMN sales_crm.task.remind_at IS 'When the assignee wants to be reminded; NULL = never';

@@ -1,0 +1,415 @@
+CREATE FUNCTION sales_crm.quote_answer_frozen()
+RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	-- What an answer leads to is filled in after it, once; a task may go
+	IF TG_OP = 'UPDATE' AND to_jsonb(OLD) - 'attachment_id' - 'task_id' = to_jsonb(NEW) - 'attachment_id' - 'task_id'
+		AND coalesce(to_jsonb(OLD) ->> 'attachment_id', to_jsonb(NEW) ->> 'attachment_id') IS NOT DISTINCT FROM to_jsonb(NEW) ->> 'attachment_id'
+		AND (to_jsonb(OLD) ->> 'task_id' IS NULL OR to_jsonb(NEW) ->> 'task_id' IS NULL) THEN
+		RETURN NEW;
+	END IF;
+	RAISE EXCEPTION 'answers to quotes are kept as they were given'
+		USING ERRCODE = 'SC101', DETAIL = format('The statement would %s a row of sales_crm.%s.', lower(TG_OP), TG_TABLE_NAME);
+END
+$$;
+COMMENT ON FUNCTION sales_crm.quote_answer_frozen() IS
+	'Row trigger of signature, change_request, refusal and quote_answer: nobody changes or deletes them. Errors: SC101';
+
+CREATE FUNCTION sales_crm.quote_seller(quote_id bigint)
+RETURNS bigint LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(o.owner_id, q.created_by)
+	FROM sales_crm.quote q JOIN sales_crm.opportunity o USING (opportunity_id) WHERE q.quote_id = $1
+$$;
+COMMENT ON FUNCTION sales_crm.quote_seller(bigint) IS
+	'Who is told what happens to a quote: the opportunity''s owner, else who made the quote';
+
+CREATE FUNCTION sales_crm.notify_seller(quote_id bigint, event text, body text DEFAULT NULL)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	seller CONSTANT bigint := sales_crm.quote_seller(quote_id);
+BEGIN
+	IF seller IS NOT NULL THEN
+		INSERT INTO sales_crm.notification (member_id, event, opportunity_id, quote_id, subject, body)
+		SELECT seller, event, q.opportunity_id, q.quote_id,
+			left(format(CASE event
+				WHEN 'quote_signed' THEN '%1$s has signed %2$s' WHEN 'quote_change_requested' THEN '%1$s asks for a change of %2$s'
+				WHEN 'quote_declined' THEN '%1$s has declined %2$s' WHEN 'quote_viewed' THEN '%1$s is reading %2$s'
+				WHEN 'quote_expired' THEN '%2$s for %1$s has expired' ELSE '%1$s: ' || event || ' %2$s' END,
+				q.customer_name, q.number), 1000), body
+		FROM sales_crm.quote q WHERE q.quote_id = notify_seller.quote_id;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.notify_seller(bigint, text, text) IS
+	'Leaves the seller of a quote a notification';
+
+CREATE FUNCTION sales_crm.check_answer(token text, request_key text, payload jsonb,
+	OUT quote_id bigint, OUT quote_link_id bigint, OUT status text, OUT answered_at timestamptz, OUT is_repeated boolean)
+RETURNS record LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	link CONSTANT record := sales_crm.find_quote_link(token, true);
+	known record;
+	quote record;
+BEGIN
+	quote_id := link.quote_id;
+	quote_link_id := link.quote_link_id;
+	is_repeated := false;
+	IF request_key IS NULL OR char_length(request_key) NOT BETWEEN 1 AND 200 THEN
+		RAISE EXCEPTION 'request_key is missing or too long'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give each answer a key of its own, of up to 200 characters, and the same when repeating it.';
+	END IF;
+	SELECT a.status, a.answered_at, a.payload_sha256 INTO known
+	FROM sales_crm.quote_answer a WHERE a.quote_id = link.quote_id AND a.request_key = check_answer.request_key;
+	IF FOUND THEN
+		IF known.payload_sha256 <> sha256(convert_to(payload::text, 'UTF8')) THEN
+			RAISE EXCEPTION 'request_key was used for another answer'
+				USING ERRCODE = 'invalid_parameter_value', HINT = 'Repeat a request as it was, or use a new key.';
+		END IF;
+		status := known.status;
+		answered_at := known.answered_at;
+		is_repeated := true;
+		RETURN;
+	END IF;
+	SELECT q.number, q.status, q.valid_until, q.answered_at INTO quote FROM sales_crm.quote q WHERE q.quote_id = link.quote_id;
+	CASE
+		WHEN quote.status IN ('signed', 'declined', 'change_requested') THEN
+			RAISE EXCEPTION 'quote % was answered', quote.number
+				USING ERRCODE = 'SC106', DETAIL = format('It is %s since %s.', quote.status, to_char(quote.answered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI UTC'));
+		WHEN quote.status = 'expired' OR quote.status IN ('sent', 'viewed') AND sales_crm.is_past(quote.valid_until) THEN
+			RAISE EXCEPTION 'quote % has expired', quote.number
+				USING ERRCODE = 'SC104', DETAIL = format('Its last day was %s.', quote.valid_until), HINT = 'Ask the seller for a new one.';
+		WHEN quote.status NOT IN ('sent', 'viewed') THEN
+			RAISE EXCEPTION 'quote % is not open for an answer', quote.number
+				USING ERRCODE = 'SC102', DETAIL = format('It is %s.', quote.status), HINT = 'Ask the seller for the present one.';
+		ELSE
+			NULL;
+	END CASE;
+	answered_at := clock_timestamp();
+	status := quote.status;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.check_answer(text, text, jsonb) IS
+	'Locks the quote behind a token and says whether it is open for an answer, or the result of the same request before. Errors: SC103, SC102, SC104, SC106, 22023';
+
+CREATE FUNCTION sales_crm.remember_answer(quote_id bigint, request_key text, payload jsonb, status text, answered_at timestamptz)
+RETURNS void LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+	INSERT INTO sales_crm.quote_answer (quote_id, request_key, payload_sha256, status, answered_at)
+	VALUES ($1, $2, sha256(convert_to($3::text, 'UTF8')), $4, $5)
+$$;
+COMMENT ON FUNCTION sales_crm.remember_answer(bigint, text, jsonb, text, timestamptz) IS
+	'Keeps the result of an answer for repeated requests';
+
+CREATE FUNCTION sales_crm.move_opportunity_of(quote_id bigint, target text)
+RETURNS text LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	sale record;
+	problem text;
+BEGIN
+	SELECT o.opportunity_id, o.pipeline_id, o.phase_id, o.closed_at, p.position INTO sale
+	FROM sales_crm.opportunity o JOIN sales_crm.quote q USING (opportunity_id) JOIN sales_crm.phase p USING (phase_id)
+	WHERE q.quote_id = move_opportunity_of.quote_id;
+	IF sale.closed_at IS NOT NULL THEN
+		RETURN 'the opportunity is closed';
+	END IF;
+	-- A rule of the pipeline may forbid it; the answer stands all the same
+	BEGIN
+		UPDATE sales_crm.opportunity o
+		SET phase_id = t.phase_id,
+			lost_reason_id = CASE WHEN t.outcome = 'lost' THEN coalesce(o.lost_reason_id, t.declining_lost_reason_id) ELSE o.lost_reason_id END
+		FROM (
+			SELECT p.phase_id, p.outcome, c.declining_lost_reason_id
+			FROM sales_crm.phase p, sales_crm.company c
+			WHERE p.pipeline_id = sale.pipeline_id AND p.active
+				AND CASE target WHEN 'signed' THEN p.on_quote_signed ELSE p.outcome = target END
+			ORDER BY p.position, p.phase_id LIMIT 1) t
+		WHERE o.opportunity_id = sale.opportunity_id AND t.phase_id <> sale.phase_id;
+	EXCEPTION
+		WHEN SQLSTATE 'SC001' OR SQLSTATE 'SC003' OR SQLSTATE 'SC201' THEN
+			GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT;
+	END;
+	RETURN problem;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.move_opportunity_of(bigint, text) IS
+	'Moves the opportunity of a quote to the phase that is marked on_quote_signed (target signed), or whose outcome is target (lost, expired), if there is one. Returns why not, when the opportunity is closed or a rule of its pipeline forbids the move';
+
+CREATE FUNCTION sales_crm.signed_document(quote_id bigint)
+RETURNS text LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT sales_crm.add_evidence(q.html, q.snapshot, q.snapshot::text,
+		jsonb_build_object('signer_name', s.signer_name, 'signer_email', s.signer_email, 'typed', s.image IS NULL AND NOT s.paper, 'on_paper', s.paper,
+			'image', 'data:image/png;base64,' || translate(encode(s.image, 'base64'), E'\n', ''), 'consent_text', s.consent_text, 'ip', host(s.ip),
+			'user_agent', s.user_agent, 'signed_at', s.signed_at, 'snapshot_sha256', encode(s.snapshot_sha256, 'hex')),
+		(SELECT jsonb_agg(jsonb_build_object('kind', e.kind, 'at', e.at, 'who', coalesce(m.name, e.data ->> 'signer_name', l.recipient_name, l.recipient_email),
+				'sha256', encode(e.sha256, 'hex')) ORDER BY e.position)
+			FROM sales_crm.quote_event e
+			LEFT JOIN sales_crm.member m ON m.member_id = e.member_id
+			LEFT JOIN sales_crm.quote_link l ON l.quote_link_id = e.quote_link_id
+			WHERE e.quote_id = q.quote_id))
+	FROM sales_crm.quote q JOIN sales_crm.signature s USING (quote_id)
+	WHERE q.quote_id = $1
+$$;
+COMMENT ON FUNCTION sales_crm.signed_document(bigint) IS
+	'The document of a signed quote with the evidence of its signature: one HTML file that needs nothing else. NULL when it was not signed';
+
+CREATE FUNCTION sales_crm.apply_signature(quote_id bigint)
+RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	quote record;
+	other bigint;
+	made bigint;
+	problem text;
+BEGIN
+	UPDATE sales_crm.quote q SET status = 'signed', answered_at = s.signed_at
+	FROM sales_crm.signature s
+	WHERE q.quote_id = apply_signature.quote_id AND s.quote_id = q.quote_id
+	RETURNING q.opportunity_id, q.number, q.version, s.attachment_id, s.signer_name INTO quote;
+	IF (SELECT c.signing_supersedes_others FROM sales_crm.company c) THEN
+		FOR other IN SELECT q.quote_id FROM sales_crm.quote q
+			WHERE q.opportunity_id = quote.opportunity_id AND q.status IN ('sent', 'viewed') ORDER BY q.quote_id
+		LOOP
+			UPDATE sales_crm.quote q SET status = 'superseded' WHERE q.quote_id = other AND q.status IN ('sent', 'viewed');
+		END LOOP;
+	END IF;
+	IF quote.attachment_id IS NULL THEN
+		INSERT INTO sales_crm.attachment (opportunity_id, file_name, media_type, content)
+		VALUES (quote.opportunity_id, regexp_replace(quote.number, '[/\\[:cntrl:]]', '-', 'g') || CASE WHEN quote.version > 1 THEN '-v' || quote.version ELSE '' END || '-signed.html',
+			'text/html', convert_to(sales_crm.signed_document(quote_id), 'UTF8'))
+		RETURNING attachment_id INTO made;
+		UPDATE sales_crm.signature s SET attachment_id = made WHERE s.quote_id = apply_signature.quote_id;
+	END IF;
+	problem := sales_crm.move_opportunity_of(quote_id, 'signed');
+	PERFORM sales_crm.notify_seller(quote_id, 'quote_signed', concat_ws(E'\n', quote.signer_name, 'The opportunity stays in its phase: ' || problem || '.'));
+END
+$$;
+COMMENT ON FUNCTION sales_crm.apply_signature(bigint) IS
+	'What follows from a signature that is there: status, other quotes, signed document, phase of the opportunity, notification';
+
+CREATE FUNCTION sales_crm.sign_quote(token text, snapshot_sha256 bytea, signer_name text, signer_email text DEFAULT NULL,
+	signature_png bytea DEFAULT NULL, ip inet DEFAULT NULL, user_agent text DEFAULT NULL, request_key text DEFAULT NULL,
+	consent_text text DEFAULT NULL, code text DEFAULT NULL,
+	OUT status text, OUT answered_at timestamptz)
+RETURNS record LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	payload CONSTANT jsonb := jsonb_build_object('answer', 'sign', 'snapshot', encode(snapshot_sha256, 'hex'), 'name', signer_name,
+		'email', signer_email, 'image', encode(sha256(signature_png), 'hex'), 'consent', consent_text);
+	answer record;
+	quote record;
+BEGIN
+	answer := sales_crm.check_answer(token, request_key, payload);
+	IF answer.is_repeated THEN
+		status := answer.status;
+		answered_at := answer.answered_at;
+		RETURN;
+	END IF;
+	SELECT q.number, q.snapshot_sha256, (q.snapshot #>> '{totals,gross}')::numeric >= t.code_above AS needs_code INTO quote
+	FROM sales_crm.quote q JOIN sales_crm.quote_template t USING (quote_template_id) WHERE q.quote_id = answer.quote_id;
+	IF sign_quote.snapshot_sha256 IS DISTINCT FROM quote.snapshot_sha256 THEN
+		RAISE EXCEPTION 'quote % is not the one that was read', quote.number
+			USING ERRCODE = 'SC105', DETAIL = 'The hash given is not that of the quote.', HINT = 'Read it again, then sign.';
+	END IF;
+	IF signer_name IS NULL OR signer_name !~ '\S' OR char_length(signer_name) > 200 THEN
+		RAISE EXCEPTION 'name of the signer is missing or too long'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a name of up to 200 characters.';
+	END IF;
+	IF signature_png IS NOT NULL THEN
+		PERFORM sales_crm.check_signature_png(signature_png);
+	END IF;
+	IF quote.needs_code THEN
+		PERFORM sales_crm.use_signing_code(answer.quote_link_id, code);
+	END IF;
+	INSERT INTO sales_crm.signature (quote_id, quote_link_id, signer_name, signer_email, image, consent_text, ip, user_agent, signed_at, snapshot_sha256)
+	VALUES (answer.quote_id, answer.quote_link_id, btrim(signer_name), left(btrim(signer_email), 320), signature_png, left(consent_text, 10000), ip,
+		left(user_agent, 1000), answer.answered_at, snapshot_sha256);
+	PERFORM sales_crm.apply_signature(answer.quote_id);
+	status := 'signed';
+	answered_at := answer.answered_at;
+	PERFORM sales_crm.remember_answer(answer.quote_id, request_key, payload, status, answered_at);
+END
+$$;
+COMMENT ON FUNCTION sales_crm.sign_quote(text, bytea, text, text, bytea, inet, text, text, text, text) IS
+	'The customer signs: status, evidence, signed document, opportunity and notification in one commit. snapshot_sha256 is that of what was read (open_quote()), signature_png the drawn signature or NULL for a typed name, consent_text the sentence agreed to as it was shown, request_key a key of the request: repeated, it returns the first result. code is the one sent by request_signing_code() where the template asks for it. Errors: SC102 to SC107, 22023';
+
+CREATE FUNCTION sales_crm.request_change(token text, note text, requester_name text DEFAULT NULL, requester_email text DEFAULT NULL,
+	ip inet DEFAULT NULL, user_agent text DEFAULT NULL, request_key text DEFAULT NULL,
+	OUT status text, OUT answered_at timestamptz)
+RETURNS record LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	payload CONSTANT jsonb := jsonb_build_object('answer', 'change', 'note', note, 'name', requester_name, 'email', requester_email);
+	answer record;
+	made bigint;
+BEGIN
+	answer := sales_crm.check_answer(token, request_key, payload);
+	IF answer.is_repeated THEN
+		status := answer.status;
+		answered_at := answer.answered_at;
+		RETURN;
+	END IF;
+	IF note IS NULL OR note !~ '\S' OR char_length(note) > 10000 THEN
+		RAISE EXCEPTION 'what is to be changed is missing or too long'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Say it in up to 10,000 characters.';
+	END IF;
+	INSERT INTO sales_crm.task AS t (opportunity_id, assignee_id, subject, details, due_on, priority, origin)
+	SELECT q.opportunity_id, sales_crm.quote_seller(q.quote_id), left('Change ' || q.number || ' for ' || q.customer_name, 400),
+		concat_ws(E'\n\n', note, nullif(concat_ws(', ', requester_name, requester_email), '')), sales_crm.today(), 'high', 'change_request'
+	FROM sales_crm.quote q WHERE q.quote_id = answer.quote_id
+	RETURNING t.task_id INTO made;
+	INSERT INTO sales_crm.change_request (quote_id, quote_link_id, note, requester_name, requester_email, ip, user_agent, requested_at, task_id)
+	VALUES (answer.quote_id, answer.quote_link_id, note, left(requester_name, 200), left(requester_email, 320), ip, left(user_agent, 1000), answer.answered_at, made);
+	UPDATE sales_crm.quote q SET status = 'change_requested', answered_at = answer.answered_at WHERE q.quote_id = answer.quote_id;
+	PERFORM sales_crm.notify_seller(answer.quote_id, 'quote_change_requested', note);
+	status := 'change_requested';
+	answered_at := answer.answered_at;
+	PERFORM sales_crm.remember_answer(answer.quote_id, request_key, payload, status, answered_at);
+END
+$$;
+COMMENT ON FUNCTION sales_crm.request_change(text, text, text, text, inet, text, text) IS
+	'The customer asks for a change: the seller gets a task and a notification with their words; revise_quote() makes the next version. Repeated with the same request_key it returns the first result. Errors: SC102, SC103, SC104, SC106, 22023';
+
+CREATE FUNCTION sales_crm.decline_quote(token text, reason text DEFAULT NULL, refuser_name text DEFAULT NULL, refuser_email text DEFAULT NULL,
+	ip inet DEFAULT NULL, user_agent text DEFAULT NULL, request_key text DEFAULT NULL,
+	OUT status text, OUT answered_at timestamptz)
+RETURNS record LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	payload CONSTANT jsonb := jsonb_build_object('answer', 'decline', 'reason', reason, 'name', refuser_name, 'email', refuser_email);
+	answer record;
+	problem text;
+BEGIN
+	answer := sales_crm.check_answer(token, request_key, payload);
+	IF answer.is_repeated THEN
+		status := answer.status;
+		answered_at := answer.answered_at;
+		RETURN;
+	END IF;
+	IF char_length(reason) > 10000 THEN
+		RAISE EXCEPTION 'reason is too long' USING ERRCODE = 'invalid_parameter_value', HINT = 'Say it in up to 10,000 characters.';
+	END IF;
+	INSERT INTO sales_crm.refusal (quote_id, quote_link_id, reason, refuser_name, refuser_email, ip, user_agent, declined_at)
+	VALUES (answer.quote_id, answer.quote_link_id, nullif(btrim(reason), ''), left(refuser_name, 200), left(refuser_email, 320), ip, left(user_agent, 1000), answer.answered_at);
+	UPDATE sales_crm.quote q SET status = 'declined', answered_at = answer.answered_at WHERE q.quote_id = answer.quote_id;
+	IF (SELECT c.declining_closes FROM sales_crm.company c) AND NOT EXISTS (
+		SELECT FROM sales_crm.quote q JOIN sales_crm.quote s USING (opportunity_id)
+		WHERE q.quote_id = answer.quote_id AND s.status IN ('draft', 'sent', 'viewed', 'signed')) THEN
+		problem := sales_crm.move_opportunity_of(answer.quote_id, 'lost');
+	END IF;
+	PERFORM sales_crm.notify_seller(answer.quote_id, 'quote_declined', concat_ws(E'\n', nullif(btrim(reason), ''), 'The opportunity stays open: ' || problem || '.'));
+	status := 'declined';
+	answered_at := answer.answered_at;
+	PERFORM sales_crm.remember_answer(answer.quote_id, request_key, payload, status, answered_at);
+END
+$$;
+COMMENT ON FUNCTION sales_crm.decline_quote(text, text, text, text, inet, text, text) IS
+	'The customer declines: the seller is notified, and the opportunity lost where company.declining_closes says so. Repeated with the same request_key it returns the first result. Errors: SC102, SC103, SC104, SC106, 22023';
+
+CREATE FUNCTION sales_crm.record_paper_signature(quote_id bigint, signer_name text, scan bytea, signed_at timestamptz DEFAULT NULL,
+	signer_email text DEFAULT NULL, file_name text DEFAULT NULL)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	quote record;
+	made bigint;
+BEGIN
+	PERFORM sales_crm.require_quote(quote_id);
+	quote := sales_crm.lock_quote(quote_id);
+	IF quote.status NOT IN ('sent', 'viewed', 'expired') THEN
+		RAISE EXCEPTION 'quote % is not open for an answer', quote.number
+			USING ERRCODE = CASE WHEN quote.status IN ('signed', 'declined', 'change_requested') THEN 'SC106' ELSE 'SC102' END,
+				DETAIL = format('It is %s.', quote.status);
+	END IF;
+	IF signed_at > clock_timestamp() OR signed_at < quote.sent_at OR NOT isfinite(signed_at) THEN
+		RAISE EXCEPTION 'time of the signature is not possible'
+			USING ERRCODE = 'invalid_parameter_value', DETAIL = format('The quote was sent at %s, the time given is %s.', quote.sent_at, signed_at);
+	END IF;
+	INSERT INTO sales_crm.attachment (opportunity_id, file_name, media_type, content)
+	VALUES (quote.opportunity_id, coalesce(file_name, regexp_replace(quote.number, '[/\\[:cntrl:]]', '-', 'g') || '-signed-on-paper'), NULL, scan)
+	RETURNING attachment_id INTO made;
+	INSERT INTO sales_crm.signature (quote_id, signer_name, signer_email, paper, signed_at, snapshot_sha256, attachment_id)
+	SELECT q.quote_id, btrim(signer_name), signer_email, true, coalesce(signed_at, clock_timestamp()), q.snapshot_sha256, made
+	FROM sales_crm.quote q WHERE q.quote_id = record_paper_signature.quote_id;
+	PERFORM sales_crm.apply_signature(quote_id);
+END
+$$;
+COMMENT ON FUNCTION sales_crm.record_paper_signature(bigint, text, bytea, timestamptz, text, text) IS
+	'A member records that the quote was signed on paper, with the scan: the same consequences as sign_quote(). Also for a quote that expired meanwhile. Errors: P0002, SC102, SC106, 22023, 23502 without a scan';
+
+CREATE FUNCTION sales_crm.expire_quotes()
+RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	due record;
+	done bigint := 0;
+BEGIN
+	FOR due IN
+		SELECT q.quote_id, q.opportunity_id FROM sales_crm.quote q
+		WHERE q.status IN ('sent', 'viewed') AND q.valid_until < sales_crm.local_date(clock_timestamp())
+		ORDER BY q.opportunity_id, q.quote_id LIMIT 1000
+	LOOP
+		-- Somebody at work on it comes first, in the order of all: opportunity, quote
+		PERFORM FROM sales_crm.opportunity o WHERE o.opportunity_id = due.opportunity_id FOR NO KEY UPDATE SKIP LOCKED;
+		CONTINUE WHEN NOT FOUND;
+		PERFORM FROM sales_crm.quote q WHERE q.quote_id = due.quote_id AND q.status IN ('sent', 'viewed') AND sales_crm.is_past(q.valid_until)
+		FOR NO KEY UPDATE SKIP LOCKED;
+		CONTINUE WHEN NOT FOUND;
+		UPDATE sales_crm.quote q SET status = 'expired' WHERE q.quote_id = due.quote_id;
+		PERFORM sales_crm.notify_seller(due.quote_id, 'quote_expired');
+		IF (SELECT c.expiring_closes FROM sales_crm.company c) AND NOT EXISTS (
+			SELECT FROM sales_crm.quote s WHERE s.opportunity_id = due.opportunity_id AND s.status IN ('draft', 'sent', 'viewed', 'signed')) THEN
+			PERFORM sales_crm.move_opportunity_of(due.quote_id, 'expired');
+		END IF;
+		done := done + 1;
+	END LOOP;
+	RETURN done;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.expire_quotes() IS
+	'Writes down which open quotes have expired, which they are by time already, and returns how many; up to 1,000 at a time, and none that somebody is working on. For housekeeping()';
+
+CREATE FUNCTION sales_crm.unread_notifications()
+RETURNS bigint LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$ SELECT count(*) FROM sales_crm.notification n WHERE n.member_id = sales_crm.current_member() AND n.read_at IS NULL $$;
+COMMENT ON FUNCTION sales_crm.unread_notifications() IS
+	'How many notifications the session''s member has not read';
+
+CREATE FUNCTION sales_crm.mark_notifications_read(up_to_id bigint DEFAULT NULL)
+RETURNS bigint LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH read AS (
+		UPDATE sales_crm.notification n SET read_at = now()
+		WHERE n.member_id = sales_crm.current_member() AND n.read_at IS NULL AND ($1 IS NULL OR n.notification_id <= $1)
+		RETURNING 1)
+	SELECT count(*) FROM read
+$$;
+COMMENT ON FUNCTION sales_crm.mark_notifications_read(bigint) IS
+	'Marks the notifications of the session''s member as read, up to one or all, and returns how many were not';

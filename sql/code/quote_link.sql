@@ -1,0 +1,185 @@
+CREATE FUNCTION sales_crm.quote_link_guard()
+RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF TG_OP = 'DELETE' THEN
+		RAISE EXCEPTION 'links of quotes are kept'
+			USING ERRCODE = 'SC101', DETAIL = 'They tell who got the quote.', HINT = 'Make it useless: SELECT sales_crm.revoke_quote_link(…).';
+	END IF;
+	IF (NEW.quote_link_id, NEW.quote_id, NEW.token_sha256, NEW.token_tail, NEW.channel, NEW.recipient_name, NEW.recipient_email, NEW.contact_id, NEW.created_at, NEW.created_by)
+		IS DISTINCT FROM (OLD.quote_link_id, OLD.quote_id, OLD.token_sha256, OLD.token_tail, OLD.channel, OLD.recipient_name, OLD.recipient_email, OLD.contact_id, OLD.created_at, OLD.created_by)
+		OR OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS DISTINCT FROM OLD.revoked_at
+		OR OLD.first_viewed_at IS NOT NULL AND NEW.first_viewed_at IS DISTINCT FROM OLD.first_viewed_at
+		OR NEW.views < OLD.views THEN
+		RAISE EXCEPTION 'link % of quote % is not editable', OLD.quote_link_id, OLD.quote_id
+			USING ERRCODE = 'SC101', DETAIL = 'A link can expire and be revoked; who got it stays.',
+				HINT = 'Make another: SELECT * FROM sales_crm.make_quote_link(…).';
+	END IF;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.quote_link_guard() IS
+	'Row trigger of quote_link: links are revoked, not changed or deleted. Errors: SC101';
+
+CREATE FUNCTION sales_crm.add_quote_link(quote_id bigint, channel text DEFAULT 'link', recipient_name text DEFAULT NULL,
+	recipient_email text DEFAULT NULL, contact_id bigint DEFAULT NULL, expires_at timestamptz DEFAULT NULL,
+	OUT quote_link_id bigint, OUT token text)
+RETURNS record LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	quote record;
+BEGIN
+	quote := sales_crm.lock_quote(quote_id);
+	IF quote.sent_at IS NULL OR quote.status IN ('withdrawn', 'superseded') THEN
+		RAISE EXCEPTION 'quote % has no links', quote.number
+			USING ERRCODE = 'SC102', DETAIL = format('Its status is %s.', quote.status),
+				HINT = 'SELECT * FROM sales_crm.send_quote(…) makes the first link of a draft.';
+	END IF;
+	SELECT coalesce(recipient_name, k.name), coalesce(recipient_email, k.email) INTO recipient_name, recipient_email
+	FROM (VALUES (1)) AS one LEFT JOIN sales_crm.contact k ON k.contact_id = add_quote_link.contact_id;
+	-- The one before it, of the same recipient and channel, leads nowhere from now on
+	UPDATE sales_crm.quote_link l SET revoked_at = clock_timestamp()
+	WHERE l.quote_id = add_quote_link.quote_id AND l.channel = add_quote_link.channel AND l.revoked_at IS NULL
+		AND lower(coalesce(l.recipient_email, l.recipient_name, '')) = lower(coalesce(add_quote_link.recipient_email, add_quote_link.recipient_name, ''));
+	token := sales_crm.make_token();
+	INSERT INTO sales_crm.quote_link AS l (quote_id, token_sha256, token_tail, channel, recipient_name, recipient_email, contact_id, expires_at, created_by)
+	VALUES (quote_id, sales_crm.token_sha256(token), right(token, 4), channel, recipient_name, recipient_email, contact_id, expires_at, sales_crm.current_member())
+	RETURNING l.quote_link_id INTO quote_link_id;
+	INSERT INTO sales_crm.quote_event (quote_id, kind, member_id, quote_link_id, data)
+	VALUES (quote_id, 'link_created', sales_crm.current_member(), quote_link_id,
+		jsonb_build_object('channel', channel, 'recipient_name', recipient_name, 'recipient_email', recipient_email, 'tail', right(token, 4)));
+END
+$$;
+COMMENT ON FUNCTION sales_crm.add_quote_link(bigint, text, text, text, bigint, timestamptz) IS
+	'make_quote_link(), for those who have asked already whether the session may';
+
+CREATE FUNCTION sales_crm.make_quote_link(quote_id bigint, channel text DEFAULT 'link', recipient_name text DEFAULT NULL,
+	recipient_email text DEFAULT NULL, contact_id bigint DEFAULT NULL, expires_at timestamptz DEFAULT NULL,
+	OUT quote_link_id bigint, OUT token text)
+RETURNS record LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+BEGIN
+	PERFORM sales_crm.require_quote(quote_id);
+	SELECT l.quote_link_id, l.token INTO quote_link_id, token
+	FROM sales_crm.add_quote_link(quote_id, channel, recipient_name, recipient_email, contact_id, expires_at) l;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.make_quote_link(bigint, text, text, text, bigint, timestamptz) IS
+	'Makes a link to a quote that was sent, and returns its token, which is shown this once. A link of the same recipient and channel before it is revoked, which is how one is issued anew. Address and name: the contact''s when not given. Errors: P0002, SC102 before sending and after withdrawal, 23514 for a bad address or channel';
+
+CREATE FUNCTION sales_crm.revoke_quote_link(quote_link_id bigint)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	link record;
+BEGIN
+	SELECT l.quote_id, l.revoked_at INTO link FROM sales_crm.quote_link l WHERE l.quote_link_id = revoke_quote_link.quote_link_id;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'link % does not exist', quote_link_id USING ERRCODE = 'no_data_found';
+	END IF;
+	PERFORM sales_crm.require_quote(link.quote_id);
+	PERFORM sales_crm.lock_quote(link.quote_id);
+	UPDATE sales_crm.quote_link l SET revoked_at = clock_timestamp()
+	WHERE l.quote_link_id = revoke_quote_link.quote_link_id AND l.revoked_at IS NULL;
+	IF FOUND THEN
+		PERFORM sales_crm.append_quote_event(link.quote_id, 'link_revoked', data => jsonb_build_object('link', quote_link_id::text));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.revoke_quote_link(bigint) IS
+	'Makes a link lead nowhere, for good. Errors: P0002';
+
+CREATE FUNCTION sales_crm.find_quote_link(token text, locking boolean, OUT quote_id bigint, OUT quote_link_id bigint)
+RETURNS record LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF token ~ '^[A-Za-z0-9_-]{43}$' THEN
+		SELECT l.quote_id, l.quote_link_id INTO quote_id, quote_link_id
+		FROM sales_crm.quote_link l
+		WHERE l.token_sha256 = sales_crm.token_sha256(token) AND l.revoked_at IS NULL AND (l.expires_at IS NULL OR l.expires_at > clock_timestamp());
+		IF quote_id IS NOT NULL AND locking THEN
+			-- In the order of all: opportunity, quote; then look again, since the link may have been revoked meanwhile
+			PERFORM FROM sales_crm.opportunity o WHERE o.opportunity_id = (SELECT q.opportunity_id FROM sales_crm.quote q WHERE q.quote_id = find_quote_link.quote_id) FOR NO KEY UPDATE;
+			PERFORM FROM sales_crm.quote q WHERE q.quote_id = find_quote_link.quote_id FOR NO KEY UPDATE;
+			SELECT l.quote_id, l.quote_link_id INTO quote_id, quote_link_id
+			FROM sales_crm.quote_link l WHERE l.quote_link_id = find_quote_link.quote_link_id AND l.revoked_at IS NULL;
+		END IF;
+	END IF;
+	IF quote_id IS NULL THEN
+		RAISE EXCEPTION 'link is not known'
+			USING ERRCODE = 'SC103', DETAIL = 'It is wrong, was revoked, or has expired.', HINT = 'Ask the sender for a new one.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.find_quote_link(text, boolean) IS
+	'The quote that a token leads to; locking says whether to lock it, after its opportunity. Errors: SC103 for a token that is unknown, revoked, expired or malformed, all alike';
+
+CREATE FUNCTION sales_crm.is_past(valid_until date)
+RETURNS boolean LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$ SELECT sales_crm.local_date(clock_timestamp()) > $1 $$;
+COMMENT ON FUNCTION sales_crm.is_past(date) IS
+	'Whether the last day of a quote is over, in the company''s time zone';
+
+CREATE FUNCTION sales_crm.open_quote(token text, ip inet DEFAULT NULL, user_agent text DEFAULT NULL,
+	OUT status text, OUT html text, OUT snapshot_sha256 bytea, OUT quote_number text, OUT version integer, OUT title text, OUT locale text,
+	OUT currency text, OUT gross text, OUT valid_until date, OUT company jsonb, OUT seller jsonb, OUT recipient_name text, OUT recipient_email text,
+	OUT signer_name text, OUT answered_at timestamptz, OUT code_required boolean, OUT has_successor boolean, OUT channel text, OUT has_pdf boolean)
+RETURNS record LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	link record;
+BEGIN
+	link := sales_crm.find_quote_link(token, false);
+	SELECT CASE WHEN q.status IN ('sent', 'viewed') AND sales_crm.is_past(q.valid_until) THEN 'expired' ELSE q.status END,
+		q.html, q.snapshot_sha256, q.number, q.version, q.title, q.locale, q.currency,
+		sales_crm.format_amount((q.snapshot #>> '{totals,gross}')::numeric, q.currency, q.locale, (q.snapshot ->> 'minor_units')::integer), q.valid_until,
+		q.snapshot -> 'company', q.snapshot -> 'seller', l.recipient_name, l.recipient_email, s.signer_name, q.answered_at,
+		q.status IN ('sent', 'viewed') AND coalesce((q.snapshot #>> '{totals,gross}')::numeric >= t.code_above, false),
+		EXISTS (SELECT FROM sales_crm.quote n WHERE n.supersedes_id = q.quote_id AND n.sent_at IS NOT NULL), l.channel, false
+	INTO status, html, snapshot_sha256, quote_number, version, title, locale, currency, gross, valid_until, company, seller,
+		recipient_name, recipient_email, signer_name, answered_at, code_required, has_successor, channel, has_pdf
+	FROM sales_crm.quote q
+	JOIN sales_crm.quote_link l USING (quote_id)
+	JOIN sales_crm.quote_template t USING (quote_template_id)
+	LEFT JOIN sales_crm.signature s USING (quote_id)
+	WHERE l.quote_link_id = link.quote_link_id;
+	IF status = 'withdrawn' THEN
+		html := NULL;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.open_quote(text, inet, text) IS
+	'What the page behind a link shows: the status of the quote now, its document as it was sent (NULL once withdrawn) and what the forms need. Changes nothing and answers nothing, whoever opens it. Errors: SC103';
+
+CREATE FUNCTION sales_crm.record_view(token text, ip inet DEFAULT NULL, user_agent text DEFAULT NULL)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	link record;
+	quote record;
+BEGIN
+	link := sales_crm.find_quote_link(token, true);
+	UPDATE sales_crm.quote_link l
+	SET views = l.views + 1, last_viewed_at = clock_timestamp(), first_viewed_at = coalesce(l.first_viewed_at, clock_timestamp())
+	WHERE l.quote_link_id = link.quote_link_id;
+	UPDATE sales_crm.quote q SET status = 'viewed', viewed_at = clock_timestamp()
+	WHERE q.quote_id = link.quote_id AND q.status = 'sent' AND NOT sales_crm.is_past(q.valid_until)
+	RETURNING q.* INTO quote;
+	IF FOUND THEN
+		PERFORM sales_crm.notify_seller(quote.quote_id, 'quote_viewed');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.record_view(text, inet, text) IS
+	'Says that a person looks at the quote behind a link: counts, and makes a sent quote viewed, once. Errors: SC103';

@@ -1,0 +1,257 @@
+CREATE FUNCTION sales_crm.lock_quote(quote_id bigint,
+	OUT number text, OUT version integer, OUT status text, OUT opportunity_id bigint, OUT quote_template_id bigint,
+	OUT valid_until date, OUT sent_at timestamptz, OUT closed_at timestamptz)
+RETURNS record LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+	SELECT o.closed_at INTO closed_at FROM sales_crm.opportunity o
+	WHERE o.opportunity_id = (SELECT q.opportunity_id FROM sales_crm.quote q WHERE q.quote_id = lock_quote.quote_id)
+	FOR NO KEY UPDATE;
+	SELECT q.number, q.version, q.status, q.opportunity_id, q.quote_template_id, q.valid_until, q.sent_at
+	INTO number, version, status, opportunity_id, quote_template_id, valid_until, sent_at
+	FROM sales_crm.quote q WHERE q.quote_id = lock_quote.quote_id FOR NO KEY UPDATE;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'quote % does not exist', quote_id
+			USING ERRCODE = 'no_data_found', HINT = 'SELECT quote_id, number FROM sales_crm.quote shows those there are.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.lock_quote(bigint) IS
+	'Locks a quote, after its opportunity, and returns what it is then. Errors: P0002';
+
+CREATE FUNCTION sales_crm.require_quote(quote_id bigint)
+RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF quote_id IS NULL OR NOT sales_crm.sees('quote', quote_id) THEN
+		RAISE EXCEPTION 'quote % does not exist', quote_id
+			USING ERRCODE = 'no_data_found', HINT = 'SELECT quote_id, number FROM sales_crm.quote shows those there are.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.require_quote(bigint) IS
+	'Refuses a quote that the session''s role does not see, as one that does not exist. Errors: P0002';
+
+CREATE FUNCTION sales_crm.freeze_quote(quote_id bigint)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	quote record;
+	facts jsonb;
+	document text;
+BEGIN
+	quote := sales_crm.lock_quote(quote_id);
+	IF quote.closed_at IS NOT NULL THEN
+		RAISE EXCEPTION 'quote % belongs to a closed opportunity', quote.number
+			USING ERRCODE = 'SC004', DETAIL = format('It was closed at %s.', quote.closed_at),
+				HINT = 'A manager can reopen it by moving it to an open phase of its pipeline.';
+	END IF;
+	IF sales_crm.is_past(quote.valid_until) THEN
+		RAISE EXCEPTION 'quote % is no longer valid', quote.number
+			USING ERRCODE = 'SC104', DETAIL = format('Its last day was %s.', quote.valid_until),
+				HINT = 'UPDATE sales_crm.quote SET valid_until to a later day first.';
+	END IF;
+	IF NOT EXISTS (SELECT FROM sales_crm.quote_line l WHERE l.quote_id = freeze_quote.quote_id AND l.kind = 'item') THEN
+		RAISE EXCEPTION 'quote % has no items', quote.number
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Add lines to sales_crm.quote_line first.';
+	END IF;
+	-- A draft's discount may have been edited since its lines were
+	UPDATE sales_crm.quote q SET totals = sales_crm.quote_totals(q.quote_id) WHERE q.quote_id = freeze_quote.quote_id;
+	facts := sales_crm.quote_snapshot(quote_id, sales_crm.today());
+	SELECT sales_crm.render_template(t.body, sales_crm.quote_view_data(facts), t.partials) INTO document
+	FROM sales_crm.quote q JOIN sales_crm.quote_template t USING (quote_template_id) WHERE q.quote_id = freeze_quote.quote_id;
+	UPDATE sales_crm.quote q
+	SET status = 'sent', sent_at = clock_timestamp(), snapshot = facts, snapshot_sha256 = sha256(convert_to(facts::text, 'UTF8')),
+		html = document, html_sha256 = sha256(convert_to(document, 'UTF8'))
+	WHERE q.quote_id = freeze_quote.quote_id;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.freeze_quote(bigint) IS
+	'Freezes a draft: snapshot, its hash, and the document. Errors: SC004, SC104, 55000 for a quote without items, P0002';
+
+CREATE FUNCTION sales_crm.queue_quote_email(quote_link_id bigint, event text, link text, subject text DEFAULT NULL, body text DEFAULT NULL)
+RETURNS bigint LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RAISE EXCEPTION 'e-mail cannot be sent yet' USING ERRCODE = 'feature_not_supported', HINT = 'Use the channel link, and send it yourself.';
+END
+$$;
+COMMENT ON FUNCTION sales_crm.queue_quote_email(bigint, text, text, text, text) IS
+	'Queues the e-mail about a quote to the recipient of a link. Errors: 0A000';
+
+CREATE FUNCTION sales_crm.send_quote(quote_id bigint, channel text DEFAULT 'link', contact_id bigint DEFAULT NULL, email text DEFAULT NULL,
+	subject text DEFAULT NULL, body text DEFAULT NULL, recipient_name text DEFAULT NULL,
+	OUT link text, OUT message_id bigint, OUT token text, OUT quote_link_id bigint)
+RETURNS record LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	quote record;
+	recipient record;
+	made record;
+BEGIN
+	PERFORM sales_crm.require_quote(quote_id);
+	quote := sales_crm.lock_quote(quote_id);
+	IF channel IS NULL OR channel NOT IN ('direct', 'email', 'link', 'download') THEN
+		RAISE EXCEPTION 'channel "%" is not known', channel
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use direct, email, link or download.';
+	END IF;
+	SELECT coalesce(recipient_name, k.name) AS name, coalesce(email, k.email) AS email, k.contact_id INTO recipient
+	FROM sales_crm.quote q
+	LEFT JOIN sales_crm.contact k ON k.contact_id = coalesce(send_quote.contact_id, CASE WHEN send_quote.email IS NULL THEN q.contact_id END)
+	WHERE q.quote_id = send_quote.quote_id;
+	IF channel = 'email' AND recipient.email IS NULL THEN
+		RAISE EXCEPTION 'quote % has nobody to be sent to', quote.number
+			USING ERRCODE = 'invalid_parameter_value', DETAIL = 'The contact has no e-mail address, or there is no contact.',
+				HINT = 'Name one: send_quote(…, email => ''…'').';
+	END IF;
+	IF quote.status = 'draft' THEN
+		PERFORM sales_crm.freeze_quote(quote_id);
+	ELSIF quote.status NOT IN ('sent', 'viewed', 'signed') OR quote.status <> 'signed' AND sales_crm.is_past(quote.valid_until) THEN
+		RAISE EXCEPTION 'quote % cannot be sent', quote.number
+			USING ERRCODE = CASE WHEN quote.status IN ('sent', 'viewed', 'expired') THEN 'SC104' ELSE 'SC102' END,
+				DETAIL = format('Its status is %s, its last day %s.', quote.status, quote.valid_until),
+				HINT = 'Make the next version: SELECT sales_crm.revise_quote(…), or make it valid longer: SELECT sales_crm.extend_quote(…).';
+	END IF;
+	made := sales_crm.add_quote_link(quote_id, channel, recipient.name, recipient.email, recipient.contact_id);
+	token := made.token;
+	quote_link_id := made.quote_link_id;
+	SELECT rtrim(c.portal_url, '/') || '/q/' || token || CASE channel WHEN 'direct' THEN '?direct' WHEN 'download' THEN '/quote.pdf' ELSE '' END
+	INTO link FROM sales_crm.company c;
+	link := coalesce(link, '/q/' || token);
+	IF channel = 'email' THEN
+		message_id := sales_crm.queue_quote_email(quote_link_id, 'quote_sent', link, subject, body);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.send_quote(bigint, text, bigint, text, text, text, text) IS
+	'Sends a quote, which freezes a draft, and returns the link for the recipient, shown this once. channel: direct (the customer reads on the seller''s device), email (subject and body instead of the template''s; {{link}} in them is the link), link, or download (PDF). Again for another recipient, or to give one a new link. Recipient: contact_id, else email, else the quote''s contact. Errors: P0002, SC004, SC102, SC104, 22023, 55000 for a quote without items';
+
+CREATE FUNCTION sales_crm.revise_quote(quote_id bigint)
+RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	quote record;
+	made bigint;
+BEGIN
+	PERFORM sales_crm.require_quote(quote_id);
+	quote := sales_crm.lock_quote(quote_id);
+	IF quote.closed_at IS NOT NULL THEN
+		RAISE EXCEPTION 'quote % belongs to a closed opportunity', quote.number
+			USING ERRCODE = 'SC004', DETAIL = format('It was closed at %s.', quote.closed_at),
+				HINT = 'A manager can reopen it by moving it to an open phase of its pipeline.';
+	END IF;
+	IF quote.status IN ('draft', 'signed', 'superseded') OR quote.sent_at IS NULL THEN
+		RAISE EXCEPTION 'quote % cannot be revised', quote.number
+			USING ERRCODE = CASE quote.status WHEN 'signed' THEN 'SC106' ELSE 'SC102' END, DETAIL = format('Its status is %s.', quote.status),
+				HINT = CASE quote.status WHEN 'draft' THEN 'A draft can be edited.' WHEN 'superseded' THEN 'Revise the version after it.' ELSE 'Make another quote: SELECT sales_crm.create_quote(…).' END;
+	END IF;
+	INSERT INTO sales_crm.quote AS n (number, version, opportunity_id, quote_template_id, valid_until, locale, currency, title, introduction, terms,
+		discount_percent, discount_amount, vat_method, prices_include_tax, contact_id, customer_name, customer_address, customer_vat_number,
+		supersedes_id, created_by)
+	SELECT q.number, q.version + 1, q.opportunity_id, q.quote_template_id, greatest(q.valid_until, sales_crm.today() + t.valid_days), q.locale, q.currency,
+		q.title, q.introduction, q.terms, q.discount_percent, q.discount_amount, q.vat_method, q.prices_include_tax, q.contact_id, q.customer_name,
+		q.customer_address, q.customer_vat_number, q.quote_id, sales_crm.current_member()
+	FROM sales_crm.quote q JOIN sales_crm.quote_template t USING (quote_template_id)
+	WHERE q.quote_id = revise_quote.quote_id
+	RETURNING n.quote_id INTO made;
+	INSERT INTO sales_crm.quote_line (quote_id, position, kind, name, description, extra_description, quantity, unit, unit_price,
+		discount_percent, discount_amount, tax_rate_id, tax_percent, tax_category, optional, product_id, product_line_id)
+	SELECT made, l.position, l.kind, l.name, l.description, l.extra_description, l.quantity, l.unit, l.unit_price,
+		l.discount_percent, l.discount_amount, l.tax_rate_id, l.tax_percent, l.tax_category, l.optional, l.product_id, l.product_line_id
+	FROM sales_crm.quote_line l WHERE l.quote_id = revise_quote.quote_id
+	ORDER BY l.position, l.quote_line_id;
+	UPDATE sales_crm.quote q SET status = 'superseded' WHERE q.quote_id = revise_quote.quote_id;
+	RETURN made;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.revise_quote(bigint) IS
+	'Makes the next version of a quote, a draft with the same number, and supersedes it: its links say so from now on, and lead to the new version once that was sent. Errors: P0002, SC102 for a draft and for a superseded one, SC106 for a signed one, SC004 when the opportunity is closed';
+
+CREATE FUNCTION sales_crm.withdraw_quote(quote_id bigint)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+BEGIN
+	PERFORM sales_crm.require_quote(quote_id);
+	PERFORM sales_crm.lock_quote(quote_id);
+	UPDATE sales_crm.quote q SET status = 'withdrawn' WHERE q.quote_id = withdraw_quote.quote_id AND q.status <> 'withdrawn';
+END
+$$;
+COMMENT ON FUNCTION sales_crm.withdraw_quote(bigint) IS
+	'Takes a quote back: nobody can answer it any more, and its links say so. Again does nothing. Errors: P0002, SC102, SC106 once it was answered';
+
+CREATE FUNCTION sales_crm.extend_quote(quote_id bigint, valid_until date)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	quote record;
+BEGIN
+	PERFORM sales_crm.require_quote(quote_id);
+	quote := sales_crm.lock_quote(quote_id);
+	IF valid_until IS NULL OR sales_crm.is_past(valid_until) OR valid_until < quote.valid_until THEN
+		RAISE EXCEPTION 'quote % cannot be extended to that day', quote.number
+			USING ERRCODE = 'invalid_parameter_value', DETAIL = format('Its last day is %s, the day given %s.', quote.valid_until, valid_until),
+				HINT = 'Name a later day that is not over.';
+	END IF;
+	UPDATE sales_crm.quote q
+	SET valid_until = extend_quote.valid_until,
+		status = CASE WHEN q.status = 'expired' THEN CASE WHEN q.viewed_at IS NULL THEN 'sent' ELSE 'viewed' END ELSE q.status END
+	WHERE q.quote_id = extend_quote.quote_id;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.extend_quote(bigint, date) IS
+	'Makes an open or expired quote valid longer, and changes nothing else of it. Errors: P0002, 22023 for a day that is over or earlier, SC101 for a quote that is neither';
+
+CREATE FUNCTION sales_crm.verify_quotes(OUT quote_id bigint, OUT number text, OUT problem text)
+RETURNS SETOF record LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT q.quote_id, q.number, 'the snapshot does not have its hash'
+	FROM sales_crm.quote q WHERE q.snapshot_sha256 <> sha256(convert_to(q.snapshot::text, 'UTF8'))
+	UNION ALL
+	SELECT q.quote_id, q.number, 'the document does not have its hash'
+	FROM sales_crm.quote q WHERE q.html_sha256 <> sha256(convert_to(q.html, 'UTF8'))
+	UNION ALL
+	SELECT q.quote_id, q.number, 'the event of sending has another hash'
+	FROM sales_crm.quote q WHERE q.sent_at IS NOT NULL AND NOT EXISTS (
+		SELECT FROM sales_crm.quote_event e
+		WHERE e.quote_id = q.quote_id AND e.kind = 'sent' AND e.data ->> 'snapshot_sha256' = encode(q.snapshot_sha256, 'hex'))
+	UNION ALL
+	SELECT q.quote_id, q.number, 'the signature is for something else'
+	FROM sales_crm.quote q JOIN sales_crm.signature s USING (quote_id) WHERE s.snapshot_sha256 <> q.snapshot_sha256
+	UNION ALL
+	SELECT q.quote_id, q.number, format('the quote is %s without its answer', q.status)
+	FROM sales_crm.quote q
+	WHERE q.status = 'signed' AND NOT EXISTS (SELECT FROM sales_crm.signature s WHERE s.quote_id = q.quote_id)
+		OR q.status = 'change_requested' AND NOT EXISTS (SELECT FROM sales_crm.change_request r WHERE r.quote_id = q.quote_id)
+		OR q.status = 'declined' AND NOT EXISTS (SELECT FROM sales_crm.refusal r WHERE r.quote_id = q.quote_id)
+	UNION ALL
+	SELECT q.quote_id, q.number, 'the quote has several final answers'
+	FROM sales_crm.quote q JOIN sales_crm.signature s USING (quote_id)
+	WHERE EXISTS (SELECT FROM sales_crm.change_request r WHERE r.quote_id = q.quote_id) OR EXISTS (SELECT FROM sales_crm.refusal r WHERE r.quote_id = q.quote_id)
+		OR q.status <> 'signed'
+	UNION ALL
+	SELECT q.quote_id, q.number, 'the lines differ from the snapshot'
+	FROM sales_crm.quote q
+	WHERE q.sent_at IS NOT NULL AND (SELECT jsonb_agg(l - 'unit_name') FROM jsonb_array_elements(q.snapshot -> 'lines') l)
+		IS DISTINCT FROM (SELECT jsonb_agg(l - 'unit_name') FROM jsonb_array_elements(sales_crm.quote_snapshot(q.quote_id) -> 'lines') l)
+	UNION ALL
+	SELECT NULL, format('%s version %s', q.number, q.version), 'a version before it is missing'
+	FROM sales_crm.quote q
+	WHERE q.version > 1 AND NOT EXISTS (SELECT FROM sales_crm.quote p WHERE p.quote_id = q.supersedes_id AND p.number = q.number AND p.version = q.version - 1)
+$$;
+COMMENT ON FUNCTION sales_crm.verify_quotes() IS
+	'Recomputes the hashes of all quotes that were sent and compares snapshots, events, signatures and lines: a row for each that does not fit. Never a row, unless somebody switched triggers off';
