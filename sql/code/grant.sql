@@ -57,7 +57,7 @@ VALUES
 	('quote_template',                     'r'   , 'r'   , 'r'   , 'rawd', 'r'   , ''    , ''),
 	('refusal',                            'r'   , 'r'   , 'r'   , 'r'   , 'r'   , ''    , ''),
 	('schema_version',                     ''    , ''    , ''    , 'r'   , ''    , ''    , ''),
-	('signature',                          'r'   , 'r'   , 'R'   , 'R'   , 'R'   , ''    , ''),
+	('signature',                          'r'   , 'r'   , 'R'   , 'R'   , 'r'   , ''    , ''),
 	('source',                             'r'   , 'r'   , 'r'   , 'rawd', 'r'   , ''    , ''),
 	('target',                             'r'   , 'r'   , 'rawd', 'rawd', 'rawd', ''    , ''),
 	('task',                               'r'   , 'rawd', 'rawd', 'rawd', 'rawd', ''    , ''),

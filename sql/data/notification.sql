@@ -18,6 +18,7 @@
 		);
 		COMMENT ON TABLE sales_crm.notification IS 'What members are to know; my_notifications shows the session''s own';
 		COMMENT ON COLUMN sales_crm.notification.event IS 'What happened: quote_signed, quote_change_requested, quote_declined, quote_viewed, quote_expired …';
+		COMMENT ON COLUMN sales_crm.notification.read_at IS 'NULL = unread';
 	END IF;
 	CREATE INDEX IF NOT EXISTS notification_member_id_idx ON sales_crm.notification (member_id, created_at);
 	CREATE INDEX IF NOT EXISTS notification_unread_idx ON sales_crm.notification (member_id) WHERE read_at IS NULL;
