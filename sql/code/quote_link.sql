@@ -50,7 +50,7 @@ BEGIN
 	RETURNING l.quote_link_id INTO quote_link_id;
 	INSERT INTO sales_crm.quote_event (quote_id, kind, member_id, quote_link_id, data)
 	VALUES (quote_id, 'link_created', sales_crm.current_member(), quote_link_id,
-		jsonb_build_object('channel', channel, 'recipient_name', recipient_name, 'recipient_email', recipient_email, 'tail', right(token, 4)));
+		jsonb_strip_nulls(jsonb_build_object('channel', channel, 'recipient_name', recipient_name, 'recipient_email', recipient_email, 'tail', right(token, 4))));
 END
 $$;
 COMMENT ON FUNCTION sales_crm.add_quote_link(bigint, text, text, text, bigint, timestamptz) IS
