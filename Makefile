@@ -10,8 +10,11 @@ DATA_built = sql/sales_crm--1.0.sql
 # `make programs` says what is missing.
 SENDER = src/bin/sender/sales_crm_sender
 SENDER_LIBRARIES = gmime-3.0 libical
-PROGRAMS = $(if $(PGXS),$(if $(shell pkg-config --exists $(SENDER_LIBRARIES) 2>/dev/null && echo yes),$(SENDER)))
-EXTRA_CLEAN = $(SENDER)
+PORTAL = src/bin/portal/sales_crm_portal
+PORTAL_LIBRARIES = libmicrohttpd gnutls
+have = $(shell pkg-config --exists $(1) 2>/dev/null && echo yes)
+PROGRAMS = $(if $(PGXS),$(if $(call have,$(SENDER_LIBRARIES)),$(SENDER)) $(if $(call have,$(PORTAL_LIBRARIES)),$(PORTAL)))
+EXTRA_CLEAN = $(SENDER) $(PORTAL) $(PORTAL)_sanitized
 
 # Warnings are errors; packagers with another compiler may say `make WERROR=`.
 WERROR = -Werror
@@ -53,7 +56,16 @@ $(SENDER): $(wildcard src/bin/sender/*.[ch] src/bin/common/*.[ch])
 		$$(pkg-config --cflags --libs $(SENDER_LIBRARIES)) \
 		-isystem $$($(PG_CONFIG) --includedir) -L$$($(PG_CONFIG) --libdir) -lpq
 
-programs: $(SENDER)
+# Socket activation, where systemd's library is
+SYSTEMD = $(if $(call have,libsystemd),-DHAVE_SYSTEMD $$(pkg-config --cflags --libs libsystemd))
+SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+$(PORTAL) $(PORTAL)_sanitized: $(wildcard src/bin/portal/*.[ch] src/bin/portal/asset/*)
+	$(CC) -std=gnu11 -O2 -g -Wall -Wextra $(WERROR) -Wno-declaration-after-statement -pthread -o $@ \
+		$(if $(filter %_sanitized,$@),$(SANITIZE)) -DASSETS='"src/bin/portal/asset"' $(filter %.c,$^) \
+		$$(pkg-config --cflags --libs $(PORTAL_LIBRARIES)) $(SYSTEMD) \
+		-isystem $$($(PG_CONFIG) --includedir) -L$$($(PG_CONFIG) --libdir) -lpq -lm
+
+programs: $(SENDER) $(PORTAL)
 all: $(PROGRAMS)
 install: install-programs
 install-programs: $(PROGRAMS)
@@ -63,7 +75,7 @@ install-programs: $(PROGRAMS)
 
 help:
 	@echo 'make              build'
-	@echo 'make programs     build sales_crm_sender, which make does by itself where its libraries are'
+	@echo 'make programs     build sales_crm_sender and sales_crm_portal, which make does by itself where their libraries are'
 	@echo 'make install      put it where the server of PG_CONFIG finds it'
 	@echo 'make demo         a private server, a small company, the main job shown (STAY=1: leave it running)'
 	@echo 'make test         everything set up, every test run (SUITES="regress isolation pgtap tap", PG=17 or 18)'

@@ -13,9 +13,8 @@ BEGIN
 	job := 'expire_quotes';
 	done := sales_crm.expire_quotes();
 	RETURN NEXT;
-	-- Last: it has what the others appended, and waits for nobody
-	job := 'checkpoint_quote_events';
-	done := sales_crm.checkpoint_quote_events();
+	job := 'extend_quote_checkpoints';
+	done := sales_crm.extend_quote_checkpoints();
 	RETURN NEXT;
 END
 $$;

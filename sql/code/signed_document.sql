@@ -74,8 +74,7 @@ RETURNS text LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	-- The evidence names no lines
-	view CONSTANT jsonb := sales_crm.quote_view_data(snapshot - 'lines');
+	view CONSTANT jsonb := sales_crm.quote_view_data(snapshot);
 	zone CONSTANT text := coalesce(snapshot ->> 'time_zone', 'UTC');
 	finish CONSTANT text := '</body>';
 	evidence text;

@@ -184,11 +184,10 @@ write_head(Buffer *out, const PageFrame *frame, const PageData *data, Text title
 				  "</title>\n<link rel=\"icon\" href=\"data:,\">\n"
 				  "<link rel=\"stylesheet\" href=\"%s\">\n",
 				  frame->css);
+	if (data != NULL && data->brand_css != NULL)
+		buffer_format(out, "<link rel=\"stylesheet\" href=\"%s\">\n", data->brand_css);
 	if (data != NULL)
-		buffer_format(out,
-					  "<link rel=\"stylesheet\" href=\"%s/brand.css\">\n"
-					  "<script src=\"%s\" defer></script>\n",
-					  data->path, frame->js);
+		buffer_format(out, "<script src=\"%s\" defer></script>\n", frame->js);
 	if (data != NULL)
 		buffer_text(out, "</head>\n");
 }

@@ -48,8 +48,9 @@ typedef struct PageFrame
 typedef struct PageData
 {
 	PageFrame frame;
-	const char *path; /* /q/TOKEN */
-	bool direct;	  /* on the seller's tablet */
+	const char *path;	   /* /q/TOKEN */
+	const char *brand_css; /* address of page_brand_css(); NULL: no colour */
+	bool direct;		   /* on the seller's tablet */
 	PageState state;
 
 	const char *number;
@@ -113,7 +114,7 @@ page_write_message(Buffer *out, const PageFrame *frame, PageMessage message, con
 /* What a signer agrees to, as the page shows it: plain text, to be stored */
 extern void page_consent(Buffer *out, const PageData *data);
 
-/* The style sheet at /q/TOKEN/brand.css; color is #rrggbb, or anything else for none */
+/* The style sheet with the company's colour; color is #rrggbb, or anything else for none */
 extern void page_brand_css(Buffer *out, const char *color);
 
 #endif /* PORTAL_PAGE_H */

@@ -1,0 +1,70 @@
+/*
+ * config.h
+ *		The configuration: a file of "name = value" lines, read once at the start.
+ */
+#ifndef PORTAL_CONFIG_H
+#define PORTAL_CONFIG_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#define MAX_NETWORKS 32
+
+/* A network of trusted proxies, IPv4 ones mapped into IPv6 */
+typedef struct Network
+{
+	struct in6_addr address;
+	int bits;
+} Network;
+
+typedef struct Config
+{
+	char *listen;		   /* ADDRESS:PORT, [ADDRESS]:PORT or /path of a UNIX socket */
+	char *base_url;		   /* what customers' browsers see, without a slash at the end */
+	char *database;		   /* connection string of libpq */
+	char *tls_certificate; /* PEM files; empty: no TLS here */
+	char *tls_key;
+	char *secret_file; /* keeps forms valid over a restart; empty: they are not */
+	char *log;		   /* errors, or requests for each request, too */
+	int database_connections;
+	int connections;
+	int connections_per_address;
+	int header_seconds;
+	int request_seconds;
+	int idle_seconds;
+	int statement_seconds;
+	int drain_seconds;
+	int body_bytes;
+	int requests_per_minute; /* per address; 0 is without limit, as for the next three */
+	int answers_per_minute;
+	int token_requests_per_minute;
+	int token_answers_per_minute;
+	Network trusted[MAX_NETWORKS];
+	int trusted_count;
+} Config;
+
+/* The defaults */
+extern void config_default(Config *config);
+
+/* Reads a file over the defaults; false after lines on standard error that say what is wrong where */
+extern bool config_read(Config *config, const char *file);
+
+/* Checks values against each other; false after lines on standard error */
+extern bool config_check(const Config *config);
+
+/* A file with every name, its default and what it does */
+extern void config_print_sample(FILE *out);
+
+/* The base URL begins with https, so that cookies and HSTS can be what they should */
+extern bool config_is_secure(const Config *config);
+
+extern void config_free(Config *config);
+
+/* Reads ADDRESS or ADDRESS/BITS */
+extern bool network_parse(const char *text, Network *network);
+
+/* Whether an address lies in one of the trusted networks */
+extern bool config_trusts(const Config *config, const struct in6_addr *address);
+
+#endif /* PORTAL_CONFIG_H */

@@ -1,0 +1,26 @@
+/*
+ * log.h
+ *		Lines on standard error, and counters for Prometheus. No line has a whole token.
+ */
+#ifndef PORTAL_LOG_H
+#define PORTAL_LOG_H
+
+#include <stdbool.h>
+
+#include "buffer.h"
+
+extern void log_start(bool requests);
+
+extern void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* For PQsetNoticeProcessor: notices are dropped */
+extern void log_notice(void *arg, const char *message);
+
+/* A request that has been answered. route is the name of a route; tail begins its token, or is "" */
+extern void log_request(const char *method, const char *route, const char *tail, int status,
+						long long microseconds, const char *address);
+
+/* The text of /metrics */
+extern void log_metrics(Buffer *out);
+
+#endif /* PORTAL_LOG_H */
