@@ -9,12 +9,12 @@ DATA_built = sql/sales_crm--1.0.sql
 # Programs outside the server, built where their libraries are; the extension needs none of them.
 # `make programs` says what is missing.
 SENDER = src/bin/sender/sales_crm_sender
-SENDER_LIBRARIES = gmime-3.0 libical
+SENDER_LIBRARIES = gmime-3.0 libical libcurl jansson libidn2
 PORTAL = src/bin/portal/sales_crm_portal
 PORTAL_LIBRARIES = libmicrohttpd gnutls
 have = $(shell pkg-config --exists $(1) 2>/dev/null && echo yes)
 PROGRAMS = $(if $(PGXS),$(if $(call have,$(SENDER_LIBRARIES)),$(SENDER)) $(if $(call have,$(PORTAL_LIBRARIES)),$(PORTAL)))
-EXTRA_CLEAN = $(SENDER) $(PORTAL) $(PORTAL)_sanitized
+EXTRA_CLEAN = $(SENDER) $(SENDER)_sanitized $(PORTAL) $(PORTAL)_sanitized
 
 # Warnings are errors; packagers with another compiler may say `make WERROR=`.
 WERROR = -Werror
@@ -50,15 +50,16 @@ sql/sales_crm--1.0.sql: sql/assemble sql/manifest $(wildcard sql/code/*.sql sql/
 
 $(OBJS): $(wildcard src/*.h)
 
-# No server headers: the programs are clients
-$(SENDER): $(wildcard src/bin/sender/*.[ch] src/bin/common/*.[ch])
-	$(CC) -std=gnu11 -O2 -g -Wall -Wextra $(WERROR) -Wno-declaration-after-statement -o $@ $(filter %.c,$^) \
+# No server headers: the programs are clients. Those named _sanitized stop at undefined behaviour
+SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+$(SENDER) $(SENDER)_sanitized: $(wildcard src/bin/sender/*.[ch] src/bin/common/*.[ch])
+	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra $(WERROR) -Wno-declaration-after-statement -pthread -o $@ \
+		$(if $(filter %_sanitized,$@),$(SANITIZE)) $(filter %.c,$^) \
 		$$(pkg-config --cflags --libs $(SENDER_LIBRARIES)) \
-		-isystem $$($(PG_CONFIG) --includedir) -L$$($(PG_CONFIG) --libdir) -lpq
+		-isystem $$($(PG_CONFIG) --includedir) -L$$($(PG_CONFIG) --libdir) -lpq -lm
 
 # Socket activation, where systemd's library is
 SYSTEMD = $(if $(call have,libsystemd),-DHAVE_SYSTEMD $$(pkg-config --cflags --libs libsystemd))
-SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 $(PORTAL) $(PORTAL)_sanitized: $(wildcard src/bin/portal/*.[ch] src/bin/portal/asset/*)
 	$(CC) -std=gnu11 -O2 -g -Wall -Wextra $(WERROR) -Wno-declaration-after-statement -pthread -o $@ \
 		$(if $(filter %_sanitized,$@),$(SANITIZE)) -DASSETS='"src/bin/portal/asset"' $(filter %.c,$^) \

@@ -1,0 +1,28 @@
+/*
+ * mime.h
+ *		Makes the bytes of an e-mail (RFC 5322, MIME) of the payload of its message.
+ */
+#ifndef SCRM_MIME_H
+#define SCRM_MIME_H
+
+#include <stdbool.h>
+
+#include <glib.h>
+#include <jansson.h>
+
+/*
+ * Why the payload is not one to be sent, NULL where it is: an address is missing or no address,
+ * or CR, LF or another control character is in what becomes a header.
+ */
+extern const char *mime_refusal(const json_t *payload);
+
+/*
+ * The bytes, with CRLF; contents are of the payload's attachments, of GBytes, in their order. The
+ * same payload gives the same bytes, at each attempt, whoever makes it.
+ */
+extern GByteArray *mime_compose(const json_t *payload, const GPtrArray *contents);
+
+/* The address as it goes over the wire: its domain in ASCII where that is possible. To be freed. */
+extern char *mime_address(const char *address);
+
+#endif /* SCRM_MIME_H */
