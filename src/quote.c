@@ -5,12 +5,15 @@
  *
  * The rules are the table below; the view sales_crm.quote_rule shows it. A rule asks for what must
  * be there: an answer is a row that says who gave it, so that no status can be claimed by an UPDATE
- * alone, whoever makes it.
+ * alone, whoever makes it. What verbs write is for verbs: a role that does not own the table edits
+ * drafts and no more.
  *
  * Lock order of all that works on quotes: opportunity, quotes in the order of their keys, their
  * links, events, answers.
  *
  * This module decides and writes nothing.
+ *
+ * Memory: the executor's per-tuple context.
  */
 #include "postgres.h"
 
@@ -18,6 +21,8 @@
 #include "commands/trigger.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datum.h"
@@ -44,10 +49,9 @@ typedef enum QuoteStatus
 	QUOTE_EXPIRED,
 	QUOTE_WITHDRAWN,
 	QUOTE_SUPERSEDED,
-	QUOTE_STATUSES
 } QuoteStatus;
 
-static const char *const status_names[QUOTE_STATUSES] = {
+static const char *const status_names[] = {
 	[QUOTE_DRAFT] = "draft",
 	[QUOTE_SENT] = "sent",
 	[QUOTE_VIEWED] = "viewed",
@@ -59,22 +63,37 @@ static const char *const status_names[QUOTE_STATUSES] = {
 	[QUOTE_SUPERSEDED] = "superseded",
 };
 
+/* Sets of statuses */
 #define IN(status) (1 << (status))
 #define IN_OPEN (IN(QUOTE_SENT) | IN(QUOTE_VIEWED))
+#define IN_ANSWERED (IN(QUOTE_SIGNED) | IN(QUOTE_CHANGE_REQUESTED) | IN(QUOTE_DECLINED))
 
 typedef enum QuoteCondition
 {
-	WHEN_FROZEN,
-	WHEN_UNSENT,
 	WHEN_ALWAYS,
-	WHEN_VALID,
-	WHEN_PAST,
+	WHEN_FROZEN,
 	WHEN_SIGNED,
 	WHEN_SIGNED_ON_PAPER,
 	WHEN_CHANGE_REQUESTED,
 	WHEN_DECLINED,
-	WHEN_SUPERSEDED,
+	WHEN_UNVIEWED,
+	WHEN_VIEWED,
+	WHEN_PAST,
+	WHEN_FOLLOWED,
 } QuoteCondition;
+
+static const char *const condition_names[] = {
+	[WHEN_ALWAYS] = "always",
+	[WHEN_FROZEN] = "snapshot and document are there, with their hashes",
+	[WHEN_SIGNED] = "its row of signature is there, of this snapshot; valid_until is not over",
+	[WHEN_SIGNED_ON_PAPER] = "its row of signature is there, of this snapshot and on paper",
+	[WHEN_CHANGE_REQUESTED] = "its row of change_request is there; valid_until is not over",
+	[WHEN_DECLINED] = "its row of refusal is there; valid_until is not over",
+	[WHEN_UNVIEWED] = "valid_until is not over; nobody has looked",
+	[WHEN_VIEWED] = "valid_until is not over; somebody has looked",
+	[WHEN_PAST] = "valid_until is over",
+	[WHEN_FOLLOWED] = "its next version is there, or another signed quote of the opportunity",
+};
 
 typedef struct QuoteRule
 {
@@ -87,133 +106,145 @@ typedef struct QuoteRule
 
 static const QuoteRule rules[] = {
 	{"send", IN(QUOTE_DRAFT), QUOTE_SENT, WHEN_FROZEN, "is frozen and sent"},
-	{"drop", IN(QUOTE_DRAFT), QUOTE_WITHDRAWN, WHEN_UNSENT, "is given up before it was sent"},
-	{"view", IN(QUOTE_SENT), QUOTE_VIEWED, WHEN_ALWAYS, "a person has looked at it"},
-	{"sign", IN_OPEN, QUOTE_SIGNED, WHEN_SIGNED, "is signed through a link while it is valid"},
+	{"discard", IN(QUOTE_DRAFT), QUOTE_WITHDRAWN, WHEN_ALWAYS, "is given up unsent"},
+	{"view", IN(QUOTE_SENT), QUOTE_VIEWED, WHEN_ALWAYS, "a person looks at it"},
+	{"sign", IN_OPEN, QUOTE_SIGNED, WHEN_SIGNED, "the customer signs"},
 	{"sign_on_paper", IN_OPEN | IN(QUOTE_EXPIRED), QUOTE_SIGNED, WHEN_SIGNED_ON_PAPER,
-	 "was signed on paper, as a member recorded"},
+	 "a member records that it was signed"},
 	{"request_change", IN_OPEN, QUOTE_CHANGE_REQUESTED, WHEN_CHANGE_REQUESTED,
 	 "the customer asks for a change"},
 	{"decline", IN_OPEN, QUOTE_DECLINED, WHEN_DECLINED, "the customer declines"},
 	{"expire", IN_OPEN, QUOTE_EXPIRED, WHEN_PAST, "its last day is over"},
-	{"extend", IN(QUOTE_EXPIRED), QUOTE_SENT, WHEN_VALID, "is valid again; nobody had looked"},
-	{"extend_viewed", IN(QUOTE_EXPIRED), QUOTE_VIEWED, WHEN_VALID, "is valid again"},
-	{"withdraw", IN_OPEN | IN(QUOTE_CHANGE_REQUESTED) | IN(QUOTE_EXPIRED), QUOTE_WITHDRAWN,
+	{"extend", IN(QUOTE_EXPIRED), QUOTE_SENT, WHEN_UNVIEWED, "is valid again"},
+	{"extend_viewed", IN(QUOTE_EXPIRED), QUOTE_VIEWED, WHEN_VIEWED, "is valid again"},
+	{"withdraw", IN_OPEN | IN(QUOTE_EXPIRED) | IN(QUOTE_CHANGE_REQUESTED), QUOTE_WITHDRAWN,
 	 WHEN_ALWAYS, "is taken back"},
 	{"supersede",
 	 IN_OPEN | IN(QUOTE_CHANGE_REQUESTED) | IN(QUOTE_DECLINED) | IN(QUOTE_EXPIRED) |
 		 IN(QUOTE_WITHDRAWN),
-	 QUOTE_SUPERSEDED, WHEN_SUPERSEDED, "has a next version, or another quote was signed"},
+	 QUOTE_SUPERSEDED, WHEN_FOLLOWED, "gives way to another quote"},
 };
+
+/* When a column may change */
+typedef enum QuoteColumnKind
+{
+	COLUMN_NEVER,
+	COLUMN_OF_DRAFT,
+	COLUMN_OF_TOTALS,	/* of a draft, by its lines */
+	COLUMN_OF_SENDING,	/* when a draft is sent */
+	COLUMN_OF_VIEW,		/* when it becomes viewed */
+	COLUMN_OF_ANSWER,	/* when it is answered */
+	COLUMN_OF_VALIDITY, /* of a draft; later only, while it is open or expired */
+	COLUMN_OF_CONTACT,	/* of a draft; else to NULL, when the contact is deleted */
+} QuoteColumnKind;
 
 static const struct
 {
 	const char *name;
-	bool of_draft; /* may change while the quote is a draft */
-	bool of_sent;  /* may change afterwards, by a rule */
-} quote_columns[] = {
-	{"quote_id", false, false},
-	{"number", false, false},
-	{"version", false, false},
-	{"opportunity_id", false, false},
-	{"supersedes_id", false, false},
-	{"created_at", false, false},
-	{"created_by", false, false},
-	{"currency", false, false},
-	{"vat_method", false, false},
-	{"prices_include_tax", false, false},
-	{"quote_template_id", true, false},
-	{"status", true, true},
-	{"valid_until", true, true},
-	{"locale", true, false},
-	{"title", true, false},
-	{"introduction", true, false},
-	{"terms", true, false},
-	{"discount_percent", true, false},
-	{"discount_amount", true, false},
-	{"contact_id", true, false},
-	{"customer_name", true, false},
-	{"customer_address", true, false},
-	{"customer_vat_number", true, false},
-	{"totals", true, false},
-	{"snapshot", true, false},
-	{"snapshot_sha256", true, false},
-	{"html", true, false},
-	{"html_sha256", true, false},
-	{"sent_at", true, false},
-	{"viewed_at", false, true},
-	{"answered_at", false, true},
+	QuoteColumnKind kind;
+} columns[] = {
+	{"quote_id", COLUMN_NEVER},
+	{"number", COLUMN_NEVER},
+	{"version", COLUMN_NEVER},
+	{"opportunity_id", COLUMN_NEVER},
+	{"supersedes_id", COLUMN_NEVER},
+	{"currency", COLUMN_NEVER},
+	{"created_at", COLUMN_NEVER},
+	{"created_by", COLUMN_NEVER},
+	{"quote_template_id", COLUMN_OF_DRAFT},
+	{"locale", COLUMN_OF_DRAFT},
+	{"title", COLUMN_OF_DRAFT},
+	{"introduction", COLUMN_OF_DRAFT},
+	{"terms", COLUMN_OF_DRAFT},
+	{"discount_percent", COLUMN_OF_DRAFT},
+	{"discount_amount", COLUMN_OF_DRAFT},
+	{"vat_method", COLUMN_OF_DRAFT},
+	{"prices_include_tax", COLUMN_OF_DRAFT},
+	{"customer_name", COLUMN_OF_DRAFT},
+	{"customer_address", COLUMN_OF_DRAFT},
+	{"customer_vat_number", COLUMN_OF_DRAFT},
+	{"totals", COLUMN_OF_TOTALS},
+	{"snapshot", COLUMN_OF_SENDING},
+	{"snapshot_sha256", COLUMN_OF_SENDING},
+	{"html", COLUMN_OF_SENDING},
+	{"html_sha256", COLUMN_OF_SENDING},
+	{"sent_at", COLUMN_OF_SENDING},
+	{"viewed_at", COLUMN_OF_VIEW},
+	{"answered_at", COLUMN_OF_ANSWER},
+	{"valid_until", COLUMN_OF_VALIDITY},
+	{"contact_id", COLUMN_OF_CONTACT},
 };
 
-/* The two versions of a row */
+/* The two versions of a row; of an INSERT, only the new one */
 typedef struct QuoteChange
 {
 	TupleDesc tupdesc;
-	HeapTuple old;
-	HeapTuple new;
+	HeapTuple old_tuple;
+	HeapTuple new_tuple;
+	QuoteStatus from;
+	QuoteStatus to;
 } QuoteChange;
 
-static void guard_insert(const QuoteChange *change);
-static void guard_update(const QuoteChange *change);
-static void check_columns(const QuoteChange *change, bool draft);
-static void check_validity(const QuoteChange *change, QuoteStatus status);
-static const QuoteRule *find_rule(const QuoteChange *change, QuoteStatus from, QuoteStatus to);
+static void check_update(const QuoteChange *change, bool by_owner);
+static bool may_change(const QuoteChange *change, QuoteColumnKind kind, const char *name);
+static const QuoteRule *find_rule(const QuoteChange *change);
 static bool holds(QuoteCondition condition, const QuoteChange *change);
 static bool is_there(ScrmPlan *plan, const QuoteChange *change);
+static bool is_frozen(const QuoteChange *change);
+static bool is_past(const QuoteChange *change);
+static bool differs(const QuoteChange *change, const char *name);
 static bool same_value(Datum a, Datum b, Form_pg_attribute attribute);
-static QuoteStatus status_of(TupleDesc tupdesc, HeapTuple tuple);
-static Datum value_of(TupleDesc tupdesc, HeapTuple tuple, const char *name, bool *isnull);
-static char *quote_name(const QuoteChange *change);
-static char *names_of(int set);
-pg_noreturn static void refuse(const QuoteChange *change, QuoteStatus from, QuoteStatus to);
+static QuoteStatus status_of(const QuoteChange *change, HeapTuple tuple);
+static NullableDatum value_of(const QuoteChange *change, HeapTuple tuple, const char *name);
+static char *describe(const QuoteChange *change);
+static char *status_set(int set);
+pg_noreturn static void refuse_column(const QuoteChange *change, const char *name);
+pg_noreturn static void refuse_status(const QuoteChange *change);
 
 Datum
 scrm_quote_guard(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger =
 		trigger_require(fcinfo, "quote_guard", TRIGGER_EVENT_BEFORE, TRIGGER_EVENT_ROW);
-	QuoteChange change = {.tupdesc = RelationGetDescr(trigger->tg_relation)};
+	Relation relation = trigger->tg_relation;
+	QuoteChange change = {.tupdesc = RelationGetDescr(relation)};
 
-	if (RelationGetRelid(trigger->tg_relation) != plan_relation("quote"))
+	if (RelationGetRelid(relation) != plan_relation("quote"))
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-						errmsg("trigger function quote_guard does not serve table \"%s\"",
-							   RelationGetRelationName(trigger->tg_relation)),
+						errmsg("function sales_crm.quote_guard() does not serve table \"%s\"",
+							   RelationGetRelationName(relation)),
 						errhint("Drop the trigger on that table.")));
-	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
-	{
-		change.new = trigger->tg_trigtuple;
-		guard_insert(&change);
-		return PointerGetDatum(trigger->tg_trigtuple);
-	}
-	change.old = trigger->tg_trigtuple;
 	if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
 	{
-		change.new = trigger->tg_trigtuple;
-		ereport(ERROR, (errcode(ERRCODE_SCRM_QUOTE_NOT_EDITABLE),
-						errmsg("quote %s cannot be deleted", quote_name(&change)),
-						errdetail("Numbers of quotes have no gaps, and what was sent is kept."),
-						errhint("Take it back: SELECT sales_crm.withdraw_quote(…).")));
+		change.new_tuple = trigger->tg_trigtuple;
+		change.from = change.to = status_of(&change, change.new_tuple);
+		ereport(ERROR, (errcode(ERRCODE_SCRM_QUOTE_NOT_EDITABLE), errmsg("quotes are not deleted"),
+						errdetail("%s Numbers have no gaps, and what was sent is kept.",
+								  describe(&change)),
+						errhint("SELECT sales_crm.withdraw_quote(quote_id) takes one back.")));
 	}
-	change.new = trigger->tg_newtuple;
-	guard_update(&change);
-	return PointerGetDatum(trigger->tg_newtuple);
+	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+	{
+		change.new_tuple = trigger->tg_trigtuple;
+		change.from = change.to = status_of(&change, change.new_tuple);
+		if (change.to != QUOTE_DRAFT)
+			ereport(ERROR,
+					(errcode(ERRCODE_SCRM_QUOTE_NOT_EDITABLE), errmsg("a quote begins as a draft"),
+					 errdetail("The status given is %s.", status_names[change.to]),
+					 errhint("Leave status out; sales_crm.send_quote() sends it.")));
+		return PointerGetDatum(change.new_tuple);
+	}
+	change.old_tuple = trigger->tg_trigtuple;
+	change.new_tuple = trigger->tg_newtuple;
+	change.from = status_of(&change, change.old_tuple);
+	change.to = status_of(&change, change.new_tuple);
+	check_update(&change, has_privs_of_role(GetUserId(), relation->rd_rel->relowner));
+	return PointerGetDatum(change.new_tuple);
 }
 
 Datum
 scrm_quote_rules(PG_FUNCTION_ARGS)
 {
-	static const char *const conditions[] = {
-		[WHEN_FROZEN] = "snapshot, its hash and the document are there",
-		[WHEN_UNSENT] = "it was never sent",
-		[WHEN_ALWAYS] = "always",
-		[WHEN_VALID] = "valid_until is not over",
-		[WHEN_PAST] = "valid_until is over",
-		[WHEN_SIGNED] = "its row of signature is there, and valid_until is not over",
-		[WHEN_SIGNED_ON_PAPER] = "its row of signature is there, on paper",
-		[WHEN_CHANGE_REQUESTED] = "its row of change_request is there",
-		[WHEN_DECLINED] = "its row of refusal is there",
-		[WHEN_SUPERSEDED] = "the next version is there, or a signed quote of the opportunity",
-	};
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -221,9 +252,9 @@ scrm_quote_rules(PG_FUNCTION_ARGS)
 	{
 		Datum values[5] = {
 			CStringGetTextDatum(rules[i].name),
-			CStringGetTextDatum(names_of(rules[i].from)),
+			CStringGetTextDatum(status_set(rules[i].from)),
 			CStringGetTextDatum(status_names[rules[i].to]),
-			CStringGetTextDatum(conditions[rules[i].condition]),
+			CStringGetTextDatum(condition_names[rules[i].condition]),
 			CStringGetTextDatum(rules[i].description),
 		};
 		bool nulls[5] = {false};
@@ -233,138 +264,74 @@ scrm_quote_rules(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* check_update asks first what has changed and then whether the status may follow. */
 static void
-guard_insert(const QuoteChange *change)
+check_update(const QuoteChange *change, bool by_owner)
 {
-	static const char *const later[] = {"snapshot", "snapshot_sha256", "html",		 "html_sha256",
-										"sent_at",	"viewed_at",	   "answered_at"};
-	bool isnull;
-
-	if (status_of(change->tupdesc, change->new) != QUOTE_DRAFT)
-		ereport(ERROR,
-				(errcode(ERRCODE_SCRM_QUOTE_NOT_EDITABLE), errmsg("a quote begins as a draft"),
-				 errdetail("The status given is %s.",
-						   status_names[status_of(change->tupdesc, change->new)]),
-				 errhint("Leave status out, and send it: SELECT sales_crm.send_quote(…).")));
-	for (size_t i = 0; i < lengthof(later); i++)
+	for (size_t i = 0; i < lengthof(columns); i++)
 	{
-		(void) value_of(change->tupdesc, change->new, later[i], &isnull);
-		if (!isnull)
-			ereport(ERROR, (errcode(ERRCODE_SCRM_QUOTE_NOT_EDITABLE),
-							errmsg("%s of a draft is filled in later", later[i]),
-							errhint("Leave it out.")));
+		bool verbs = columns[i].kind != COLUMN_OF_DRAFT && columns[i].kind != COLUMN_OF_CONTACT &&
+					 (columns[i].kind != COLUMN_OF_VALIDITY || change->from != QUOTE_DRAFT);
+
+		if (!differs(change, columns[i].name))
+			continue;
+		if (!may_change(change, columns[i].kind, columns[i].name))
+			refuse_column(change, columns[i].name);
+		if (verbs && !by_owner)
+			ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+							errmsg("%s of a quote is written by functions only", columns[i].name),
+							errhint("Use sales_crm.send_quote(), revise_quote(), withdraw_quote() "
+									"and extend_quote().")));
 	}
-}
-
-static void
-guard_update(const QuoteChange *change)
-{
-	QuoteStatus from = status_of(change->tupdesc, change->old);
-	QuoteStatus to = status_of(change->tupdesc, change->new);
-	bool isnull;
-
-	check_columns(change, from == QUOTE_DRAFT);
-	if (from == QUOTE_DRAFT && to == QUOTE_DRAFT)
-	{
-		(void) value_of(change->tupdesc, change->new, "snapshot", &isnull);
-		if (!isnull)
-			ereport(ERROR, (errcode(ERRCODE_SCRM_QUOTE_NOT_EDITABLE),
-							errmsg("snapshot of a draft is filled in by sending it"),
-							errhint("SELECT sales_crm.send_quote(…).")));
+	if (change->from == change->to)
 		return;
-	}
-	if (from == to)
-		check_validity(change, to);
-	else if (find_rule(change, from, to) == NULL)
-		refuse(change, from, to);
+	if (find_rule(change) == NULL)
+		refuse_status(change);
+	if (!by_owner)
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("status of a quote is written by functions only"),
+						errhint("Use sales_crm.send_quote(), revise_quote(), withdraw_quote() and "
+								"extend_quote().")));
 }
 
-/* check_columns refuses changes of columns that are frozen. */
-static void
-check_columns(const QuoteChange *change, bool draft)
-{
-	for (size_t i = 0; i < lengthof(quote_columns); i++)
-	{
-		const char *name = quote_columns[i].name;
-		Form_pg_attribute attribute;
-		Datum old;
-		Datum new;
-		bool old_null;
-		bool new_null;
-
-		if (draft ? quote_columns[i].of_draft : quote_columns[i].of_sent)
-			continue;
-		old = value_of(change->tupdesc, change->old, name, &old_null);
-		new = value_of(change->tupdesc, change->new, name, &new_null);
-		attribute = TupleDescAttr(change->tupdesc, SPI_fnumber(change->tupdesc, name) - 1);
-		if (old_null == new_null && (old_null || same_value(old, new, attribute)))
-			continue;
-		ereport(ERROR,
-				(errcode(ERRCODE_SCRM_QUOTE_NOT_EDITABLE),
-				 errmsg("quote %s is not editable", quote_name(change)),
-				 errdetail("Its status is %s; the statement changes %s.",
-						   status_names[status_of(change->tupdesc, change->old)], name),
-				 draft ? errhint("That column is never changed.")
-					   : errhint("Make the next version: SELECT sales_crm.revise_quote(…).")));
-	}
-}
-
-/* same_value compares without fetching what is stored out of line, as long as nobody has touched it. */
+/* may_change says whether the status, and where it goes, allow another value of a column. */
 static bool
-same_value(Datum a, Datum b, Form_pg_attribute attribute)
+may_change(const QuoteChange *change, QuoteColumnKind kind, const char *name)
 {
-	if (attribute->attlen == -1)
+	bool draft = change->from == QUOTE_DRAFT;
+	bool moves = change->from != change->to;
+
+	switch (kind)
 	{
-		const void *x = DatumGetPointer(a);
-		const void *y = DatumGetPointer(b);
-
-		if (VARATT_IS_EXTERNAL_ONDISK(x) && VARATT_IS_EXTERNAL_ONDISK(y) &&
-			memcmp(x, y, VARSIZE_EXTERNAL(x)) == 0)
-			return true;
+		case COLUMN_NEVER:
+			return false;
+		case COLUMN_OF_DRAFT:
+		case COLUMN_OF_TOTALS:
+			return draft;
+		case COLUMN_OF_SENDING:
+			return draft && change->to == QUOTE_SENT;
+		case COLUMN_OF_VIEW:
+			return moves && change->to == QUOTE_VIEWED &&
+				   value_of(change, change->old_tuple, name).isnull;
+		case COLUMN_OF_ANSWER:
+			return moves && (IN(change->to) & IN_ANSWERED) != 0;
+		case COLUMN_OF_VALIDITY:
+			return draft || ((IN(change->from) & (IN_OPEN | IN(QUOTE_EXPIRED))) != 0 &&
+							 (IN(change->to) & IN_OPEN) != 0 &&
+							 DatumGetDateADT(value_of(change, change->new_tuple, name).value) >
+								 DatumGetDateADT(value_of(change, change->old_tuple, name).value));
+		case COLUMN_OF_CONTACT:
+			return draft || value_of(change, change->new_tuple, name).isnull;
 	}
-	return datum_image_eq(a, b, attribute->attbyval, attribute->attlen);
-}
-
-/* check_validity allows a quote that stays what it is another, later, last day, and nothing else. */
-static void
-check_validity(const QuoteChange *change, QuoteStatus status)
-{
-	static const char *const marks[] = {"viewed_at", "answered_at"};
-	bool isnull;
-	DateADT old = DatumGetDateADT(value_of(change->tupdesc, change->old, "valid_until", &isnull));
-	DateADT new = DatumGetDateADT(value_of(change->tupdesc, change->new, "valid_until", &isnull));
-
-	for (size_t i = 0; i < lengthof(marks); i++)
-	{
-		bool old_null;
-		bool new_null;
-		Datum was = value_of(change->tupdesc, change->old, marks[i], &old_null);
-		Datum is = value_of(change->tupdesc, change->new, marks[i], &new_null);
-
-		if (old_null != new_null || (!old_null && was != is))
-			ereport(ERROR, (errcode(ERRCODE_SCRM_QUOTE_NOT_EDITABLE),
-							errmsg("quote %s is not editable", quote_name(change)),
-							errdetail("%s changes with the status only.", marks[i]),
-							errhint("Leave it out.")));
-	}
-	if (old == new)
-		return;
-	if ((IN(status) & IN_OPEN) == 0 || new < old)
-		ereport(ERROR,
-				(errcode(ERRCODE_SCRM_QUOTE_NOT_EDITABLE),
-				 errmsg("validity of quote %s cannot be changed so", quote_name(change)),
-				 errdetail("Its status is %s; what customers were told is not shortened.",
-						   status_names[status]),
-				 errhint("SELECT sales_crm.extend_quote(…) makes an open or expired quote valid "
-						 "longer.")));
+	return false;
 }
 
 static const QuoteRule *
-find_rule(const QuoteChange *change, QuoteStatus from, QuoteStatus to)
+find_rule(const QuoteChange *change)
 {
 	for (size_t i = 0; i < lengthof(rules); i++)
 	{
-		if ((rules[i].from & IN(from)) != 0 && rules[i].to == to &&
+		if ((rules[i].from & IN(change->from)) != 0 && rules[i].to == change->to &&
 			holds(rules[i].condition, change))
 			return &rules[i];
 	}
@@ -372,75 +339,66 @@ find_rule(const QuoteChange *change, QuoteStatus from, QuoteStatus to)
 }
 
 static bool
-is_past(const QuoteChange *change)
-{
-	bool isnull;
-	DateADT last = DatumGetDateADT(value_of(change->tupdesc, change->new, "valid_until", &isnull));
-
-	return configuration_local_date(configuration_get(), GetCurrentTimestamp()) > last;
-}
-
-static bool
 holds(QuoteCondition condition, const QuoteChange *change)
 {
 	static ScrmPlan signature = {
-		.sql = "SELECT 1 FROM sales_crm.signature WHERE quote_id = $1 AND NOT paper",
+		.sql = "SELECT 1 FROM sales_crm.signature s JOIN sales_crm.quote q USING (quote_id)"
+			   " WHERE s.quote_id = $1 AND s.snapshot_sha256 = q.snapshot_sha256 AND NOT s.paper",
 		.nargs = 1,
 		.argtypes = {INT8OID},
 		.by_key = true,
 	};
 	static ScrmPlan paper = {
-		.sql = "SELECT 1 FROM sales_crm.signature WHERE quote_id = $1 AND paper",
-		.nargs = 1,
-		.argtypes = {INT8OID},
-		.by_key = true,
-	};
-	static ScrmPlan request = {
-		.sql = "SELECT 1 FROM sales_crm.change_request WHERE quote_id = $1",
+		.sql = "SELECT 1 FROM sales_crm.signature s JOIN sales_crm.quote q USING (quote_id)"
+			   " WHERE s.quote_id = $1 AND s.snapshot_sha256 = q.snapshot_sha256 AND s.paper",
 		.nargs = 1,
 		.argtypes = {INT8OID},
 		.by_key = true,
 	};
 	static ScrmPlan refusal = {
-		.sql = "SELECT 1 FROM sales_crm.refusal WHERE quote_id = $1",
+		.sql = "SELECT 1 FROM sales_crm.refusal r WHERE r.quote_id = $1",
 		.nargs = 1,
 		.argtypes = {INT8OID},
 		.by_key = true,
 	};
-	static ScrmPlan successor = {
-		.sql = "SELECT 1 FROM sales_crm.quote WHERE supersedes_id = $1 UNION ALL"
-			   " SELECT 1 FROM sales_crm.quote q JOIN sales_crm.quote s USING (opportunity_id)"
-			   " WHERE q.quote_id = $1 AND s.quote_id <> $1 AND s.status = 'signed'",
+	static ScrmPlan change_request = {
+		.sql = "SELECT 1 FROM sales_crm.change_request r WHERE r.quote_id = $1",
 		.nargs = 1,
 		.argtypes = {INT8OID},
 		.by_key = true,
 	};
-	bool isnull;
+	static ScrmPlan follower = {
+		.sql = "SELECT 1 FROM sales_crm.quote n WHERE n.supersedes_id = $1"
+			   " UNION ALL"
+			   " SELECT 1 FROM sales_crm.quote q JOIN sales_crm.quote o USING (opportunity_id)"
+			   " WHERE q.quote_id = $1 AND o.quote_id <> $1 AND o.status = 'signed'",
+		.nargs = 1,
+		.argtypes = {INT8OID},
+		.by_key = true,
+	};
 
 	switch (condition)
 	{
-		case WHEN_FROZEN:
-			(void) value_of(change->tupdesc, change->new, "snapshot", &isnull);
-			return !isnull;
-		case WHEN_UNSENT:
-			(void) value_of(change->tupdesc, change->new, "snapshot", &isnull);
-			return isnull;
 		case WHEN_ALWAYS:
 			return true;
-		case WHEN_VALID:
-			return !is_past(change);
-		case WHEN_PAST:
-			return is_past(change);
+		case WHEN_FROZEN:
+			return is_frozen(change);
 		case WHEN_SIGNED:
 			return !is_past(change) && is_there(&signature, change);
 		case WHEN_SIGNED_ON_PAPER:
 			return is_there(&paper, change);
 		case WHEN_CHANGE_REQUESTED:
-			return !is_past(change) && is_there(&request, change);
+			return !is_past(change) && is_there(&change_request, change);
 		case WHEN_DECLINED:
 			return !is_past(change) && is_there(&refusal, change);
-		case WHEN_SUPERSEDED:
-			return is_there(&successor, change);
+		case WHEN_UNVIEWED:
+			return !is_past(change) && value_of(change, change->new_tuple, "viewed_at").isnull;
+		case WHEN_VIEWED:
+			return !is_past(change) && !value_of(change, change->new_tuple, "viewed_at").isnull;
+		case WHEN_PAST:
+			return is_past(change);
+		case WHEN_FOLLOWED:
+			return is_there(&follower, change);
 	}
 	return false;
 }
@@ -448,91 +406,165 @@ holds(QuoteCondition condition, const QuoteChange *change)
 static bool
 is_there(ScrmPlan *plan, const QuoteChange *change)
 {
-	Datum values[1];
-	bool isnull;
+	Datum values[1] = {value_of(change, change->old_tuple, "quote_id").value};
 	uint64 rows;
 
-	values[0] = value_of(change->tupdesc, change->old, "quote_id", &isnull);
 	plan_begin();
 	rows = plan_run(plan, PLAN_WRITE, values, NULL);
 	plan_end();
 	return rows > 0;
 }
 
-static void
-refuse(const QuoteChange *change, QuoteStatus from, QuoteStatus to)
+/* is_frozen says whether what is sent is there and has its hashes. */
+static bool
+is_frozen(const QuoteChange *change)
 {
-	int next = 0;
-	int code = ERRCODE_SCRM_QUOTE_NOT_OPEN;
+	static ScrmPlan plan = {
+		.sql = "SELECT $1 = sha256(convert_to($2::text, 'UTF8'))"
+			   " AND $3 = sha256(convert_to($4, 'UTF8'))",
+		.nargs = 4,
+		.argtypes = {BYTEAOID, JSONBOID, BYTEAOID, TEXTOID},
+	};
+	static const char *const names[] = {"snapshot_sha256", "snapshot", "html_sha256", "html"};
+	Datum values[lengthof(names)];
+	bool isnull;
+	bool right;
 
-	for (size_t i = 0; i < lengthof(rules); i++)
+	for (size_t i = 0; i < lengthof(names); i++)
 	{
-		if ((rules[i].from & IN(from)) != 0)
-			next |= IN(rules[i].to);
+		NullableDatum value = value_of(change, change->new_tuple, names[i]);
+
+		if (value.isnull)
+			return false;
+		values[i] = value.value;
 	}
-	if (from == QUOTE_SIGNED || from == QUOTE_DECLINED || from == QUOTE_CHANGE_REQUESTED)
-		code = ERRCODE_SCRM_QUOTE_ANSWERED;
-	ereport(ERROR,
-			(errcode(code),
-			 errmsg("quote %s cannot become %s", quote_name(change), status_names[to]),
-			 errdetail("Its status is %s.", status_names[from]),
-			 next == 0 ? errhint("It is final; revise_quote() makes a next version of what was not "
-								 "signed.")
-					   : errhint("Possible next: %s, each with what it asks for; see "
-								 "sales_crm.quote_rule.",
-								 names_of(next))));
+	plan_begin();
+	(void) plan_run(&plan, PLAN_WRITE, values, NULL);
+	right = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	plan_end();
+	return right;
+}
+
+static bool
+is_past(const QuoteChange *change)
+{
+	DateADT last = DatumGetDateADT(value_of(change, change->new_tuple, "valid_until").value);
+
+	return configuration_local_date(configuration_get(), GetCurrentTimestamp()) > last;
+}
+
+static bool
+differs(const QuoteChange *change, const char *name)
+{
+	NullableDatum was = value_of(change, change->old_tuple, name);
+	NullableDatum is = value_of(change, change->new_tuple, name);
+
+	if (was.isnull || is.isnull)
+		return was.isnull != is.isnull;
+	return !same_value(was.value, is.value,
+					   TupleDescAttr(change->tupdesc, SPI_fnumber(change->tupdesc, name) - 1));
+}
+
+/* same_value fetches nothing that is stored out of line and was not touched. */
+static bool
+same_value(Datum a, Datum b, Form_pg_attribute attribute)
+{
+	if (attribute->attlen == -1)
+	{
+		const struct varlena *one = (const struct varlena *) DatumGetPointer(a);
+		const struct varlena *other = (const struct varlena *) DatumGetPointer(b);
+
+		if (VARATT_IS_EXTERNAL_ONDISK(one) && VARATT_IS_EXTERNAL_ONDISK(other) &&
+			memcmp(one, other, VARSIZE_EXTERNAL(one)) == 0)
+			return true;
+	}
+	return datum_image_eq(a, b, attribute->attbyval, attribute->attlen);
 }
 
 static QuoteStatus
-status_of(TupleDesc tupdesc, HeapTuple tuple)
+status_of(const QuoteChange *change, HeapTuple tuple)
 {
-	bool isnull;
-	Datum value = value_of(tupdesc, tuple, "status", &isnull);
-	char *name = isnull ? pstrdup("NULL") : TextDatumGetCString(value);
+	NullableDatum value = value_of(change, tuple, "status");
+	char *name = value.isnull ? NULL : TextDatumGetCString(value.value);
 
-	for (int i = 0; i < QUOTE_STATUSES; i++)
+	for (size_t i = 0; name != NULL && i < lengthof(status_names); i++)
 	{
-		if (strcmp(status_names[i], name) == 0)
+		if (strcmp(name, status_names[i]) == 0)
 			return (QuoteStatus) i;
 	}
 	ereport(ERROR, (errcode(ERRCODE_CHECK_VIOLATION), errmsg("status of a quote is not known"),
-					errdetail("It is \"%s\".", name),
-					errhint("Known are: %s.", names_of((1 << QUOTE_STATUSES) - 1))));
+					errdetail("It is \"%s\".", name == NULL ? "NULL" : name),
+					errhint("Known are %s.", status_set(IN(lengthof(status_names)) - 1))));
 }
 
-/* value_of reads a column by name. Errors: 42703 when somebody has dropped or renamed it */
-static Datum
-value_of(TupleDesc tupdesc, HeapTuple tuple, const char *name, bool *isnull)
+/* value_of finds a column by its name. Errors: 42703 when it is not there any more */
+static NullableDatum
+value_of(const QuoteChange *change, HeapTuple tuple, const char *name)
 {
-	int column = SPI_fnumber(tupdesc, name);
+	int column = SPI_fnumber(change->tupdesc, name);
+	NullableDatum value;
 
 	if (column <= 0)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
 						errmsg("sales_crm.quote has no column \"%s\"", name),
 						errdetail("The functions of sales_crm work with it."),
 						errhint("Add or rename it back; columns of your own are welcome.")));
-	return heap_getattr(tuple, column, tupdesc, isnull);
+	value.value = heap_getattr(tuple, column, change->tupdesc, &value.isnull);
+	return value;
 }
 
 static char *
-quote_name(const QuoteChange *change)
+describe(const QuoteChange *change)
 {
-	bool isnull;
-	Datum number = value_of(change->tupdesc, change->new, "number", &isnull);
+	NullableDatum number = value_of(
+		change, change->old_tuple != NULL ? change->old_tuple : change->new_tuple, "number");
 
-	return isnull ? pstrdup("without number") : TextDatumGetCString(number);
+	return psprintf("Quote %s is %s.", number.isnull ? "" : TextDatumGetCString(number.value),
+					status_names[change->from]);
 }
 
 static char *
-names_of(int set)
+status_set(int set)
 {
 	StringInfoData names;
 
 	initStringInfo(&names);
-	for (int i = 0; i < QUOTE_STATUSES; i++)
+	for (size_t i = 0; i < lengthof(status_names); i++)
 	{
 		if ((set & IN(i)) != 0)
 			appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "", status_names[i]);
 	}
 	return names.data;
+}
+
+static void
+refuse_column(const QuoteChange *change, const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_SCRM_QUOTE_NOT_EDITABLE), errmsg("quote is not editable"),
+			 errdetail("%s The statement changes %s.", describe(change), name),
+			 change->from == QUOTE_DRAFT
+				 ? errhint("That column is not edited; withdraw the draft and make another one.")
+				 : errhint("SELECT sales_crm.revise_quote(quote_id) makes its next version.")));
+}
+
+static void
+refuse_status(const QuoteChange *change)
+{
+	int next = 0;
+	int code = (IN(change->from) & IN_ANSWERED) != 0 ? ERRCODE_SCRM_QUOTE_ANSWERED
+													 : ERRCODE_SCRM_QUOTE_NOT_OPEN;
+
+	for (size_t i = 0; i < lengthof(rules); i++)
+	{
+		if ((rules[i].from & IN(change->from)) != 0)
+			next |= IN(rules[i].to);
+	}
+	ereport(ERROR,
+			(errcode(code), errmsg("quote cannot become %s", status_names[change->to]),
+			 errdetail("%s", describe(change)),
+			 next == 0 ? errhint("It stays as it is; sales_crm.create_quote() makes another one.")
+					   : errhint("It may become %s, where what sales_crm.quote_rule asks for is "
+								 "there.",
+								 status_set(next))));
 }

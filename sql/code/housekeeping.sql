@@ -13,8 +13,9 @@ BEGIN
 	job := 'expire_quotes';
 	done := sales_crm.expire_quotes();
 	RETURN NEXT;
-	job := 'extend_quote_checkpoints';
-	done := sales_crm.extend_quote_checkpoints();
+	-- Last: it has what the others appended, and waits for nobody
+	job := 'checkpoint_quote_events';
+	done := sales_crm.checkpoint_quote_events();
 	RETURN NEXT;
 END
 $$;

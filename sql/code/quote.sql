@@ -2,7 +2,7 @@ CREATE FUNCTION sales_crm.quote_guard()
 RETURNS trigger LANGUAGE c
 AS 'MODULE_PATHNAME', 'scrm_quote_guard';
 COMMENT ON FUNCTION sales_crm.quote_guard() IS
-	'Row trigger of quote: lets the status follow the rules of quote_rule only, and nothing else of a quote change once it was sent. Decides, writes nothing. Errors: SC101, SC102, SC106';
+	'Row trigger of quote: the status follows the rules of quote_rule, and nothing else of a quote changes once it was sent. Decides, writes nothing. Errors: SC101, SC102, SC106, 42501 for what only functions write';
 
 CREATE FUNCTION sales_crm.quote_rules(
 	OUT rule text, OUT from_status text, OUT to_status text, OUT condition text, OUT description text)
@@ -10,6 +10,18 @@ RETURNS SETOF record LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'scrm_quote_rules';
 COMMENT ON FUNCTION sales_crm.quote_rules() IS
 	'The rules of the status of quotes as the code has them';
+
+CREATE FUNCTION sales_crm.quote_follow()
+RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	UPDATE sales_crm.quote q SET totals = sales_crm.quote_totals(q.quote_id) WHERE q.quote_id = NEW.quote_id;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.quote_follow() IS
+	'Row trigger of quote: the totals of a draft follow its discount and VAT method. Errors: 23514, 22003';
 
 CREATE FUNCTION sales_crm.choose_quote_template(locale text)
 RETURNS bigint LANGUAGE sql STABLE

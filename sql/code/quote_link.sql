@@ -50,7 +50,7 @@ BEGIN
 	RETURNING l.quote_link_id INTO quote_link_id;
 	INSERT INTO sales_crm.quote_event (quote_id, kind, member_id, quote_link_id, data)
 	VALUES (quote_id, 'link_created', sales_crm.current_member(), quote_link_id,
-		jsonb_build_object('channel', channel, 'recipient_name', recipient_name, 'recipient_email', recipient_email, 'tail', right(token, 4)));
+		jsonb_strip_nulls(jsonb_build_object('channel', channel, 'recipient_name', recipient_name, 'recipient_email', recipient_email, 'tail', right(token, 4))));
 END
 $$;
 COMMENT ON FUNCTION sales_crm.add_quote_link(bigint, text, text, text, bigint, timestamptz) IS
@@ -100,11 +100,13 @@ CREATE FUNCTION sales_crm.find_quote_link(token text, locking boolean, OUT quote
 RETURNS record LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	wanted CONSTANT bytea := sales_crm.token_sha256(token);
 BEGIN
 	IF token ~ '^[A-Za-z0-9_-]{43}$' THEN
 		SELECT l.quote_id, l.quote_link_id INTO quote_id, quote_link_id
 		FROM sales_crm.quote_link l
-		WHERE l.token_sha256 = sales_crm.token_sha256(token) AND l.revoked_at IS NULL AND (l.expires_at IS NULL OR l.expires_at > clock_timestamp());
+		WHERE l.token_sha256 = wanted AND l.revoked_at IS NULL AND (l.expires_at IS NULL OR l.expires_at > clock_timestamp());
 		IF quote_id IS NOT NULL AND locking THEN
 			-- In the order of all: opportunity, quote; then look again, since the link may have been revoked meanwhile
 			PERFORM FROM sales_crm.opportunity o WHERE o.opportunity_id = (SELECT q.opportunity_id FROM sales_crm.quote q WHERE q.quote_id = find_quote_link.quote_id) FOR NO KEY UPDATE;

@@ -35,6 +35,56 @@ $$;
 COMMENT ON FUNCTION sales_crm.require_quote(bigint) IS
 	'Refuses a quote that the session''s role does not see, as one that does not exist. Errors: P0002';
 
+CREATE FUNCTION sales_crm.discount_of(totals jsonb, discount_percent numeric)
+RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT greatest(coalesce(discount_percent, 0),
+		100 * (1 - ((totals ->> 'amount')::numeric - (totals ->> 'discount')::numeric) / nullif((totals ->> 'list')::numeric, 0)))
+$$;
+COMMENT ON FUNCTION sales_crm.discount_of(jsonb, numeric) IS
+	'Percent off the list price that totals and the discount on the whole offer come to, not rounded';
+
+CREATE FUNCTION sales_crm.check_quote_discount(quote_id bigint)
+RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	member CONSTANT bigint := sales_crm.current_member();
+	manager CONSTANT boolean := sales_crm.is_manager();
+	most CONSTANT numeric := (SELECT CASE WHEN manager THEN c.max_discount_percent_of_managers ELSE c.max_discount_percent END FROM sales_crm.company c);
+	given numeric;
+	agreed numeric;
+BEGIN
+	IF member IS NULL OR most IS NULL THEN
+		RETURN;
+	END IF;
+	SELECT greatest(sales_crm.discount_of(q.totals, q.discount_percent),
+		(SELECT max(coalesce(l.discount_percent, 100 * l.discount_amount / nullif(abs(l.quantity) * l.unit_price, 0))) FROM sales_crm.quote_line l WHERE l.quote_id = q.quote_id))
+	INTO given
+	FROM sales_crm.quote q WHERE q.quote_id = check_quote_discount.quote_id;
+	IF given <= most THEN
+		RETURN;
+	END IF;
+	-- What was approved, and what the opportunity itself was allowed
+	SELECT greatest(
+		(SELECT max(a.discount_percent) FROM sales_crm.discount_approval a WHERE a.opportunity_id = o.opportunity_id AND a.status = 'approved'),
+		(SELECT sales_crm.discount_of(to_jsonb(t), o.discount_percent) FROM sales_crm.opportunity_total t WHERE t.opportunity_id = o.opportunity_id),
+		(SELECT max(coalesce(l.discount_percent, 100 * l.discount_amount / nullif(abs(l.quantity) * l.unit_price, 0))) FROM sales_crm.product_line l WHERE l.opportunity_id = o.opportunity_id))
+	INTO agreed
+	FROM sales_crm.quote q JOIN sales_crm.opportunity o USING (opportunity_id) WHERE q.quote_id = check_quote_discount.quote_id;
+	IF given > coalesce(agreed, 0) THEN
+		RAISE EXCEPTION 'discount is above the limit'
+			USING ERRCODE = 'SC201',
+				DETAIL = format('The quote would have a discount of %s %%; member %s may give %s %%.', round(given, 2), member, trim_scale(most)),
+				HINT = 'SELECT sales_crm.request_discount_approval(opportunity_id, discount_percent, reason) asks a manager.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.check_quote_discount(bigint) IS
+	'Whether the member may send a quote with its discounts: they are within the limit, approved, or no more than those of the opportunity. Errors: SC201';
+
 CREATE FUNCTION sales_crm.freeze_quote(quote_id bigint)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -60,8 +110,7 @@ BEGIN
 		RAISE EXCEPTION 'quote % has no items', quote.number
 			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Add lines to sales_crm.quote_line first.';
 	END IF;
-	-- A draft's discount may have been edited since its lines were
-	UPDATE sales_crm.quote q SET totals = sales_crm.quote_totals(q.quote_id) WHERE q.quote_id = freeze_quote.quote_id;
+	PERFORM sales_crm.check_quote_discount(quote_id);
 	facts := sales_crm.quote_snapshot(quote_id, sales_crm.today());
 	SELECT sales_crm.render_template(t.body, sales_crm.quote_view_data(facts), t.partials) INTO document
 	FROM sales_crm.quote q JOIN sales_crm.quote_template t USING (quote_template_id) WHERE q.quote_id = freeze_quote.quote_id;
@@ -72,7 +121,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sales_crm.freeze_quote(bigint) IS
-	'Freezes a draft: snapshot, its hash, and the document. Errors: SC004, SC104, 55000 for a quote without items, P0002';
+	'Freezes a draft: snapshot and document, with their hashes. Errors: SC004, SC104, SC201 for too much discount, 55000 for a quote without items, P0002';
 
 CREATE FUNCTION sales_crm.queue_quote_email(quote_link_id bigint, event text, link text, subject text DEFAULT NULL, body text DEFAULT NULL)
 RETURNS bigint LANGUAGE plpgsql
@@ -150,7 +199,7 @@ BEGIN
 			USING ERRCODE = 'SC004', DETAIL = format('It was closed at %s.', quote.closed_at),
 				HINT = 'A manager can reopen it by moving it to an open phase of its pipeline.';
 	END IF;
-	IF quote.status IN ('draft', 'signed', 'superseded') OR quote.sent_at IS NULL THEN
+	IF quote.status IN ('draft', 'signed', 'superseded') THEN
 		RAISE EXCEPTION 'quote % cannot be revised', quote.number
 			USING ERRCODE = CASE quote.status WHEN 'signed' THEN 'SC106' ELSE 'SC102' END, DETAIL = format('Its status is %s.', quote.status),
 				HINT = CASE quote.status WHEN 'draft' THEN 'A draft can be edited.' WHEN 'superseded' THEN 'Revise the version after it.' ELSE 'Make another quote: SELECT sales_crm.create_quote(…).' END;
@@ -249,9 +298,21 @@ AS $$
 	WHERE q.sent_at IS NOT NULL AND (SELECT jsonb_agg(l - 'unit_name') FROM jsonb_array_elements(q.snapshot -> 'lines') l)
 		IS DISTINCT FROM (SELECT jsonb_agg(l - 'unit_name') FROM jsonb_array_elements(sales_crm.quote_snapshot(q.quote_id) -> 'lines') l)
 	UNION ALL
+	SELECT q.quote_id, q.number, 'the totals are not those of the lines'
+	FROM sales_crm.quote q WHERE q.totals IS DISTINCT FROM sales_crm.quote_totals(q.quote_id)
+	UNION ALL
+	SELECT q.quote_id, q.number, 'what the quote says differs from the snapshot'
+	FROM sales_crm.quote q
+	WHERE q.sent_at IS NOT NULL AND (jsonb_build_object('number', q.number, 'version', q.version::text, 'title', q.title, 'locale', q.locale,
+			'currency', q.currency, 'vat_method', q.vat_method, 'introduction', q.introduction, 'terms', q.terms,
+			'discount_percent', trim_scale(q.discount_percent)::text, 'discount_amount', trim_scale(q.discount_amount)::text)
+		<> (SELECT jsonb_object_agg(s.key, s.value) FROM jsonb_each(q.snapshot) s WHERE s.key = ANY (array['number', 'version', 'title', 'locale',
+			'currency', 'vat_method', 'introduction', 'terms', 'discount_percent', 'discount_amount']))
+		OR q.valid_until < (q.snapshot ->> 'valid_until')::date)
+	UNION ALL
 	SELECT NULL, format('%s version %s', q.number, q.version), 'a version before it is missing'
 	FROM sales_crm.quote q
-	WHERE q.version > 1 AND NOT EXISTS (SELECT FROM sales_crm.quote p WHERE p.quote_id = q.supersedes_id AND p.number = q.number AND p.version = q.version - 1)
+	WHERE q.supersedes_id IS NOT NULL AND NOT EXISTS (SELECT FROM sales_crm.quote p WHERE p.quote_id = q.supersedes_id AND p.number = q.number AND p.version = q.version - 1)
 $$;
 COMMENT ON FUNCTION sales_crm.verify_quotes() IS
 	'Recomputes the hashes of all quotes that were sent and compares snapshots, events, signatures and lines: a row for each that does not fit. Never a row, unless somebody switched triggers off';

@@ -94,8 +94,9 @@ $$;
 COMMENT ON FUNCTION sales_crm.readable_color(text) IS
 	'A colour, made so dark that text in it is readable on white, and white text on it (contrast of at least 4.5, WCAG 2.2). Errors: 22023 for what is not #rrggbb';
 
+-- Not IMMUTABLE, as jsonb_build_object() is not, so that the planner inlines it.
 CREATE FUNCTION sales_crm.quote_view_line(line jsonb, number bigint, currency text, minor_units integer, locale text)
-RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURNS jsonb LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
 	SELECT jsonb_build_object(
 		'item', line ->> 'kind' = 'item', 'heading', line ->> 'kind' = 'heading', 'text', line ->> 'kind' = 'text',

@@ -74,7 +74,8 @@ RETURNS text LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	view CONSTANT jsonb := sales_crm.quote_view_data(snapshot);
+	-- The evidence names no lines
+	view CONSTANT jsonb := sales_crm.quote_view_data(snapshot - 'lines');
 	zone CONSTANT text := coalesce(snapshot ->> 'time_zone', 'UTC');
 	finish CONSTANT text := '</body>';
 	evidence text;

@@ -96,17 +96,6 @@
 	PERFORM sales_crm.setup_policy(q.relation, q.relation || '_visible', 'SELECT',
 		format('EXISTS (SELECT FROM sales_crm.quote q WHERE q.quote_id = %I.quote_id)', q.relation))
 	FROM unnest(array['quote_link', 'quote_event', 'signature', 'change_request', 'refusal']) AS q (relation);
-	PERFORM sales_crm.setup_policy('notification', 'notification_own', 'ALL',
-		'member_id = (SELECT sales_crm.current_member())');
-
-	-- Quotes, by their opportunity, and what belongs to them
-	PERFORM sales_crm.setup_policy('quote', 'quote_visible', 'ALL',
-		'EXISTS (SELECT FROM sales_crm.opportunity o WHERE o.opportunity_id = quote.opportunity_id)');
-	PERFORM sales_crm.setup_policy('quote_line', 'quote_line_visible', 'ALL',
-		'EXISTS (SELECT FROM sales_crm.quote q WHERE q.quote_id = quote_line.quote_id)', 'sales_crm.sees_now(''quote'', quote_id)');
-	PERFORM sales_crm.setup_policy(q.relation, q.relation || '_visible', 'SELECT',
-		format('EXISTS (SELECT FROM sales_crm.quote q WHERE q.quote_id = %I.quote_id)', q.relation))
-	FROM unnest(array['quote_link', 'quote_event', 'signature', 'change_request']) AS q (relation);
 	PERFORM sales_crm.setup_policy('notification', 'notification_own', 'ALL', 'member_id = (SELECT sales_crm.current_member()) OR (SELECT sales_crm.is_admin())');
 
 	-- The forecast, by the owners of its cells

@@ -117,6 +117,12 @@
 		CREATE TRIGGER quote_10_guard BEFORE INSERT OR UPDATE OR DELETE ON sales_crm.quote
 			FOR EACH ROW EXECUTE FUNCTION sales_crm.quote_guard();
 	END IF;
+	IF sales_crm.setup_lacks('quote', 'quote_30_follow') THEN
+		CREATE TRIGGER quote_30_follow AFTER UPDATE ON sales_crm.quote
+			FOR EACH ROW WHEN ((OLD.discount_percent, OLD.discount_amount, OLD.vat_method, OLD.prices_include_tax)
+				IS DISTINCT FROM (NEW.discount_percent, NEW.discount_amount, NEW.vat_method, NEW.prices_include_tax))
+			EXECUTE FUNCTION sales_crm.quote_follow();
+	END IF;
 
 	IF sales_crm.setup_lacks('quote_line') THEN
 		CREATE TABLE sales_crm.quote_line (
@@ -205,4 +211,9 @@
 	IF sales_crm.setup_lacks('quote', 'quote_10_truncate') THEN
 		CREATE TRIGGER quote_10_truncate BEFORE TRUNCATE ON sales_crm.quote
 			FOR EACH STATEMENT EXECUTE FUNCTION sales_crm.quote_truncate();
+	END IF;
+
+	IF sales_crm.setup_lacks('quote_rule') THEN
+		CREATE VIEW sales_crm.quote_rule WITH (security_invoker = true) AS SELECT * FROM sales_crm.quote_rules();
+		COMMENT ON VIEW sales_crm.quote_rule IS 'Which status of a quote may follow which, and what must be there for it';
 	END IF;
