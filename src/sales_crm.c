@@ -17,6 +17,7 @@
 #include "configuration.h"
 #include "member.h"
 #include "opportunity.h"
+#include "outbox.h"
 #include "product_line.h"
 
 SCRM_MODULE_MAGIC;
@@ -31,5 +32,6 @@ _PG_init(void)
 	access_init();
 	opportunity_init();
 	product_line_init();
+	outbox_init();
 	MarkGUCPrefixReserved("sales_crm");
 }

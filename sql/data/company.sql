@@ -11,6 +11,8 @@
 			currency text NOT NULL DEFAULT 'EUR',
 			portal_url text,
 			sender_email text,
+			bounce_email text,
+			keep_messages_days integer NOT NULL DEFAULT 90,
 			vat_method text NOT NULL DEFAULT 'en16931',
 			prices_include_tax boolean NOT NULL DEFAULT false,
 			max_discount_percent numeric(7,4),
@@ -31,6 +33,8 @@
 			CONSTRAINT company_locale_form CHECK (locale ~ '^[a-z]{2}([_-][A-Z]{2})?$'),
 			CONSTRAINT company_portal_url_form CHECK (portal_url ~ '^https?://[^[:space:][:cntrl:]]+$'),
 			CONSTRAINT company_sender_email_form CHECK (sender_email ~ '^[^@[:space:][:cntrl:]]+@[^@[:space:][:cntrl:]]+$'),
+			CONSTRAINT company_bounce_email_form CHECK (bounce_email ~ '^[^@[:space:][:cntrl:]]+@[^@[:space:][:cntrl:]]+$'),
+			CONSTRAINT company_keep_messages_days_range CHECK (keep_messages_days BETWEEN 1 AND 3650),
 			CONSTRAINT company_vat_method_known CHECK (vat_method IN ('en16931', 'per_line')),
 			CONSTRAINT company_max_discount_percent_range CHECK (max_discount_percent BETWEEN 0 AND 100),
 			CONSTRAINT company_max_discount_percent_of_managers_range CHECK (max_discount_percent_of_managers BETWEEN 0 AND 100),
@@ -47,6 +51,9 @@
 		COMMENT ON COLUMN sales_crm.company.brand_color IS '#rrggbb';
 		COMMENT ON COLUMN sales_crm.company.portal_url IS 'Address under which customers reach their quotes';
 		COMMENT ON COLUMN sales_crm.company.sender_email IS 'From address of e-mails';
+		COMMENT ON COLUMN sales_crm.company.bounce_email IS
+			'Address that e-mails which cannot be delivered come back to, with % where each one''s own part goes, such as bounce+%@example.com; NULL = sender_email';
+		COMMENT ON COLUMN sales_crm.company.keep_messages_days IS 'How long delivered and dead messages of the outbox are kept';
 		COMMENT ON COLUMN sales_crm.company.vat_method IS 'Of new opportunities. en16931: VAT once per rate on the discounted base; per_line: VAT rounded per line';
 		COMMENT ON COLUMN sales_crm.company.prices_include_tax IS 'Whether prices of the catalogue, and of new opportunities, include VAT';
 		COMMENT ON COLUMN sales_crm.company.max_discount_percent IS

@@ -6,6 +6,8 @@
 			contact_id bigint,
 			thread_id bigint,
 			direction text NOT NULL,
+			state text,
+			bounced_at timestamptz,
 			message_id text,
 			in_reply_to text,
 			from_address text,
@@ -28,6 +30,8 @@
 			CONSTRAINT email_thread_id_fkey FOREIGN KEY (thread_id) REFERENCES sales_crm.email ON DELETE SET NULL,
 			CONSTRAINT email_created_by_fkey FOREIGN KEY (created_by) REFERENCES sales_crm.member,
 			CONSTRAINT email_direction_known CHECK (direction IN ('incoming', 'outgoing')),
+			CONSTRAINT email_state_known CHECK (state IN ('queued', 'sent', 'failed', 'bounced')),
+			CONSTRAINT email_state_of_outgoing CHECK (state IS NULL OR direction = 'outgoing'),
 			CONSTRAINT email_message_id_length CHECK (char_length(message_id) BETWEEN 1 AND 998),
 			CONSTRAINT email_in_reply_to_length CHECK (char_length(in_reply_to) BETWEEN 1 AND 998),
 			CONSTRAINT email_subject_length CHECK (char_length(subject) <= 1000),
@@ -35,11 +39,13 @@
 		);
 		COMMENT ON TABLE sales_crm.email IS 'E-mails to and from customers, the history of a sale; record_email() files them';
 		COMMENT ON COLUMN sales_crm.email.thread_id IS 'First known e-mail of the conversation; its own key for that one';
+		COMMENT ON COLUMN sales_crm.email.state IS 'Of one that this database sends: queued, sent, failed (given up) or bounced; NULL for others';
+		COMMENT ON COLUMN sales_crm.email.bounced_at IS 'When it came back; NULL = it did not';
 		COMMENT ON COLUMN sales_crm.email.message_id IS 'Message-ID without brackets; the same message is filed once';
 		COMMENT ON COLUMN sales_crm.email.in_reply_to IS 'Message-ID of the one it answers, without brackets';
-		COMMENT ON COLUMN sales_crm.email.problem IS 'Set when the message was damaged or too large: what is missing of it';
+		COMMENT ON COLUMN sales_crm.email.problem IS 'Set when the message was damaged or too large: what is missing of it; of one that failed or bounced, why';
 		COMMENT ON COLUMN sales_crm.email.set_aside IS 'True for one that belongs to no opportunity: it leaves unmatched_email';
-		COMMENT ON COLUMN sales_crm.email.sent_at IS 'Date of the message; that of its arrival when it names none';
+		COMMENT ON COLUMN sales_crm.email.sent_at IS 'Date of the message; that of its arrival when it names none, of its queueing while it is not sent';
 	END IF;
 	CREATE INDEX IF NOT EXISTS email_opportunity_id_idx ON sales_crm.email (opportunity_id, sent_at);
 	CREATE INDEX IF NOT EXISTS email_account_id_idx ON sales_crm.email (account_id, sent_at) WHERE account_id IS NOT NULL;
