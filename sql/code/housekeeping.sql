@@ -13,6 +13,9 @@ BEGIN
 	job := 'expire_quotes';
 	done := sales_crm.expire_quotes();
 	RETURN NEXT;
+	job := 'remind_quotes';
+	done := sales_crm.remind_quotes();
+	RETURN NEXT;
 	-- Last: it has what the others appended, and waits for nobody
 	job := 'checkpoint_quote_events';
 	done := sales_crm.checkpoint_quote_events();
@@ -20,4 +23,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sales_crm.housekeeping() IS
-	'What is to be done now and then, each minute say: folds the forecast''s ledger, writes down which quotes have expired, extends the chain over the events of quotes. One row per job with how much it did; no row while another session is at it';
+	'What is to be done now and then, each minute say: folds the forecast''s ledger, writes down which quotes have expired, reminds of quotes, extends the chain over the events of quotes. One row per job with how much it did; no row while another session is at it';

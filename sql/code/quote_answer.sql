@@ -26,28 +26,56 @@ $$;
 COMMENT ON FUNCTION sales_crm.quote_seller(bigint) IS
 	'Who is told what happens to a quote: the opportunity''s owner, else who made the quote';
 
-CREATE FUNCTION sales_crm.notify_seller(quote_id bigint, event text, body text DEFAULT NULL)
-RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION sales_crm.notification_subject(event text, locale text)
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-#variable_conflict use_variable
-DECLARE
-	seller CONSTANT bigint := sales_crm.quote_seller(quote_id);
-BEGIN
-	IF seller IS NOT NULL THEN
-		INSERT INTO sales_crm.notification (member_id, event, opportunity_id, quote_id, subject, body)
-		SELECT seller, event, q.opportunity_id, q.quote_id,
-			left(format(CASE event
-				WHEN 'quote_signed' THEN '%1$s has signed %2$s' WHEN 'quote_change_requested' THEN '%1$s asks for a change of %2$s'
-				WHEN 'quote_declined' THEN '%1$s has declined %2$s' WHEN 'quote_viewed' THEN '%1$s is reading %2$s'
-				WHEN 'quote_expired' THEN '%2$s for %1$s has expired' ELSE '%1$s: ' || event || ' %2$s' END,
-				q.customer_name, q.number), 1000), body
-		FROM sales_crm.quote q WHERE q.quote_id = notify_seller.quote_id;
-	END IF;
-END
+	SELECT CASE left(locale, 2) WHEN 'fr' THEN v.fr WHEN 'nl' THEN v.nl WHEN 'de' THEN v.de ELSE v.en END
+	FROM (VALUES
+		('quote.viewed', '%s has opened %s', '%s a ouvert %s', '%s heeft %s geopend', '%s hat %s geöffnet'),
+		('quote.signed', '%s has signed %s', '%s a signé %s', '%s heeft %s ondertekend', '%s hat %s unterzeichnet'),
+		('quote.change_requested', '%s asks for a change of %s', '%s demande une modification de %s', '%s vraagt een wijziging van %s', '%s bittet um eine Änderung von %s'),
+		('quote.declined', '%s has declined %s', '%s a refusé %s', '%s heeft %s afgewezen', '%s hat %s abgelehnt'),
+		('quote.expired', '%2$s for %1$s has expired', '%2$s pour %1$s a expiré', '%2$s voor %1$s is verlopen', '%2$s für %1$s ist abgelaufen'),
+		('quote.reminder', '%s has not answered %s yet', '%s n’a pas encore répondu à %s', '%s heeft nog niet geantwoord op %s', '%s hat auf %s noch nicht geantwortet')
+	) AS v (event, en, fr, nl, de)
+	WHERE v.event = $1
+$$;
+COMMENT ON FUNCTION sales_crm.notification_subject(text, text) IS
+	'What a member is told of an event, for format() with the customer and the number of the quote';
+
+CREATE FUNCTION sales_crm.notify_seller(quote_id bigint, event text, body text DEFAULT NULL)
+RETURNS void LANGUAGE sql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	INSERT INTO sales_crm.notification (member_id, event, opportunity_id, quote_id, subject, body)
+	SELECT m.member_id, $2, q.opportunity_id, q.quote_id,
+		format(sales_crm.notification_subject($2, coalesce(m.locale, c.locale)), q.customer_name, q.number), nullif($3, '')
+	FROM sales_crm.quote q
+	JOIN sales_crm.member m ON m.member_id = sales_crm.quote_seller(q.quote_id)
+	CROSS JOIN sales_crm.company c
+	WHERE q.quote_id = $1
 $$;
 COMMENT ON FUNCTION sales_crm.notify_seller(bigint, text, text) IS
 	'Leaves the seller of a quote a notification';
+
+CREATE FUNCTION sales_crm.check_person(name text, email text, role text, required boolean)
+RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF required AND (name IS NULL OR name !~ '\S') OR char_length(name) > 200 OR name ~ '[[:cntrl:]]' THEN
+		RAISE EXCEPTION 'name of the % is missing or not possible', role
+			USING ERRCODE = 'invalid_parameter_value', COLUMN = role || '_name', HINT = 'Give a name of up to 200 characters, without control characters.';
+	END IF;
+	IF email ~ '\S' AND (char_length(email) > 320 OR btrim(email) !~ '^[^@[:space:][:cntrl:]<>,;]+@[^@[:space:][:cntrl:]<>,;]+$') THEN
+		RAISE EXCEPTION 'e-mail address of the % is not possible', role
+			USING ERRCODE = 'invalid_parameter_value', COLUMN = role || '_email', HINT = 'Give one address, such as an@example.com, or none.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.check_person(text, text, text, boolean) IS
+	'Checks what a stranger says of themselves; role (signer, requester, refuser) names the argument. Errors: 22023';
 
 CREATE FUNCTION sales_crm.check_answer(token text, request_key text, payload jsonb,
 	OUT quote_id bigint, OUT quote_link_id bigint, OUT status text, OUT answered_at timestamptz, OUT is_repeated boolean)
@@ -65,14 +93,15 @@ BEGIN
 	is_repeated := false;
 	IF request_key IS NULL OR char_length(request_key) NOT BETWEEN 1 AND 200 THEN
 		RAISE EXCEPTION 'request_key is missing or too long'
-			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give each answer a key of its own, of up to 200 characters, and the same when repeating it.';
+			USING ERRCODE = 'invalid_parameter_value', COLUMN = 'request_key',
+				HINT = 'Give each answer a key of its own, of up to 200 characters, and the same when repeating it.';
 	END IF;
 	SELECT a.status, a.answered_at, a.payload_sha256 INTO known
 	FROM sales_crm.quote_answer a WHERE a.quote_id = link.quote_id AND a.request_key = check_answer.request_key;
 	IF FOUND THEN
 		IF known.payload_sha256 <> sha256(convert_to(payload::text, 'UTF8')) THEN
 			RAISE EXCEPTION 'request_key was used for another answer'
-				USING ERRCODE = 'invalid_parameter_value', HINT = 'Repeat a request as it was, or use a new key.';
+				USING ERRCODE = 'SC107', HINT = 'Repeat a request as it was, or use a new key.';
 		END IF;
 		status := known.status;
 		answered_at := known.answered_at;
@@ -98,7 +127,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sales_crm.check_answer(text, text, jsonb) IS
-	'Locks the quote behind a token and says whether it is open for an answer, or the result of the same request before. Errors: SC103, SC102, SC104, SC106, 22023';
+	'Locks the quote behind a token and says whether it is open for an answer, or the result of the same request before. Errors: SC103, SC102, SC104, SC106, SC107, 22023';
 
 CREATE FUNCTION sales_crm.remember_answer(quote_id bigint, request_key text, payload jsonb, status text, answered_at timestamptz)
 RETURNS void LANGUAGE sql
@@ -131,12 +160,13 @@ BEGIN
 		SET phase_id = t.phase_id,
 			lost_reason_id = CASE WHEN t.outcome = 'lost' THEN coalesce(o.lost_reason_id, t.declining_lost_reason_id) ELSE o.lost_reason_id END
 		FROM (
-			SELECT p.phase_id, p.outcome, c.declining_lost_reason_id
+			SELECT p.phase_id, p.outcome, p.position, c.declining_lost_reason_id
 			FROM sales_crm.phase p, sales_crm.company c
 			WHERE p.pipeline_id = sale.pipeline_id AND p.active
 				AND CASE target WHEN 'signed' THEN p.on_quote_signed ELSE p.outcome = target END
 			ORDER BY p.position, p.phase_id LIMIT 1) t
-		WHERE o.opportunity_id = sale.opportunity_id AND t.phase_id <> sale.phase_id;
+		WHERE o.opportunity_id = sale.opportunity_id AND t.phase_id <> sale.phase_id
+			AND (t.outcome IS NOT NULL OR t.position > sale.position);
 	EXCEPTION
 		WHEN SQLSTATE 'SC001' OR SQLSTATE 'SC003' OR SQLSTATE 'SC201' THEN
 			GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT;
@@ -145,7 +175,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sales_crm.move_opportunity_of(bigint, text) IS
-	'Moves the opportunity of a quote to the phase that is marked on_quote_signed (target signed), or whose outcome is target (lost, expired), if there is one. Returns why not, when the opportunity is closed or a rule of its pipeline forbids the move';
+	'Moves the opportunity of a quote to the phase that is marked on_quote_signed (target signed), or whose outcome is target (lost, expired), if there is one and it is not behind. Returns why not, when the opportunity is closed or a rule of its pipeline forbids the move';
 
 CREATE FUNCTION sales_crm.signed_document(quote_id bigint)
 RETURNS text LANGUAGE sql STABLE
@@ -196,8 +226,11 @@ BEGIN
 		RETURNING attachment_id INTO made;
 		UPDATE sales_crm.signature s SET attachment_id = made WHERE s.quote_id = apply_signature.quote_id;
 	END IF;
+	PERFORM sales_crm.append_quote_event(quote_id, 'document', data => jsonb_build_object(
+			'attachment_id', f.attachment_id::text, 'file_name', f.file_name, 'sha256', encode(f.sha256, 'hex')))
+	FROM sales_crm.attachment f WHERE f.attachment_id = coalesce(made, quote.attachment_id);
 	problem := sales_crm.move_opportunity_of(quote_id, 'signed');
-	PERFORM sales_crm.notify_seller(quote_id, 'quote_signed', concat_ws(E'\n', quote.signer_name, 'The opportunity stays in its phase: ' || problem || '.'));
+	PERFORM sales_crm.notify_seller(quote_id, 'quote.signed', concat_ws(E'\n', quote.signer_name, 'The opportunity stays in its phase: ' || problem || '.'));
 END
 $$;
 COMMENT ON FUNCTION sales_crm.apply_signature(bigint) IS
@@ -229,9 +262,10 @@ BEGIN
 		RAISE EXCEPTION 'quote % is not the one that was read', quote.number
 			USING ERRCODE = 'SC105', DETAIL = 'The hash given is not that of the quote.', HINT = 'Read it again, then sign.';
 	END IF;
-	IF signer_name IS NULL OR signer_name !~ '\S' OR char_length(signer_name) > 200 THEN
-		RAISE EXCEPTION 'name of the signer is missing or too long'
-			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a name of up to 200 characters.';
+	PERFORM sales_crm.check_person(signer_name, signer_email, 'signer', true);
+	IF consent_text IS NULL OR consent_text !~ '\S' OR char_length(consent_text) > 10000 THEN
+		RAISE EXCEPTION 'what the signer agrees to is missing or too long'
+			USING ERRCODE = 'invalid_parameter_value', COLUMN = 'consent_text', HINT = 'Give the sentence as it was shown, of up to 10,000 characters.';
 	END IF;
 	IF signature_png IS NOT NULL THEN
 		PERFORM sales_crm.check_signature_png(signature_png);
@@ -240,7 +274,7 @@ BEGIN
 		PERFORM sales_crm.use_signing_code(answer.quote_link_id, code);
 	END IF;
 	INSERT INTO sales_crm.signature (quote_id, quote_link_id, signer_name, signer_email, image, consent_text, ip, user_agent, signed_at, snapshot_sha256)
-	VALUES (answer.quote_id, answer.quote_link_id, btrim(signer_name), left(btrim(signer_email), 320), signature_png, left(consent_text, 10000), ip,
+	VALUES (answer.quote_id, answer.quote_link_id, btrim(signer_name), nullif(btrim(signer_email), ''), signature_png, consent_text, ip,
 		left(user_agent, 1000), answer.answered_at, snapshot_sha256);
 	PERFORM sales_crm.apply_signature(answer.quote_id);
 	status := 'signed';
@@ -271,24 +305,25 @@ BEGIN
 	END IF;
 	IF note IS NULL OR note !~ '\S' OR char_length(note) > 10000 THEN
 		RAISE EXCEPTION 'what is to be changed is missing or too long'
-			USING ERRCODE = 'invalid_parameter_value', HINT = 'Say it in up to 10,000 characters.';
+			USING ERRCODE = 'invalid_parameter_value', COLUMN = 'note', HINT = 'Say it in up to 10,000 characters.';
 	END IF;
+	PERFORM sales_crm.check_person(requester_name, requester_email, 'requester', false);
 	INSERT INTO sales_crm.task AS t (opportunity_id, assignee_id, subject, details, due_on, priority, origin)
 	SELECT q.opportunity_id, sales_crm.quote_seller(q.quote_id), left('Change ' || q.number || ' for ' || q.customer_name, 400),
 		concat_ws(E'\n\n', note, nullif(concat_ws(', ', requester_name, requester_email), '')), sales_crm.today(), 'high', 'change_request'
 	FROM sales_crm.quote q WHERE q.quote_id = answer.quote_id
 	RETURNING t.task_id INTO made;
 	INSERT INTO sales_crm.change_request (quote_id, quote_link_id, note, requester_name, requester_email, ip, user_agent, requested_at, task_id)
-	VALUES (answer.quote_id, answer.quote_link_id, note, left(requester_name, 200), left(requester_email, 320), ip, left(user_agent, 1000), answer.answered_at, made);
+	VALUES (answer.quote_id, answer.quote_link_id, note, nullif(btrim(requester_name), ''), nullif(btrim(requester_email), ''), ip, left(user_agent, 1000), answer.answered_at, made);
 	UPDATE sales_crm.quote q SET status = 'change_requested', answered_at = answer.answered_at WHERE q.quote_id = answer.quote_id;
-	PERFORM sales_crm.notify_seller(answer.quote_id, 'quote_change_requested', note);
+	PERFORM sales_crm.notify_seller(answer.quote_id, 'quote.change_requested', note);
 	status := 'change_requested';
 	answered_at := answer.answered_at;
 	PERFORM sales_crm.remember_answer(answer.quote_id, request_key, payload, status, answered_at);
 END
 $$;
 COMMENT ON FUNCTION sales_crm.request_change(text, text, text, text, inet, text, text) IS
-	'The customer asks for a change: the seller gets a task and a notification with their words; revise_quote() makes the next version. Repeated with the same request_key it returns the first result. Errors: SC102, SC103, SC104, SC106, 22023';
+	'The customer asks for a change: the seller gets a task and a notification with their words; revise_quote() makes the next version. Repeated with the same request_key it returns the first result. Errors: SC102, SC103, SC104, SC106, SC107, 22023';
 
 CREATE FUNCTION sales_crm.decline_quote(token text, reason text DEFAULT NULL, refuser_name text DEFAULT NULL, refuser_email text DEFAULT NULL,
 	ip inet DEFAULT NULL, user_agent text DEFAULT NULL, request_key text DEFAULT NULL,
@@ -309,24 +344,26 @@ BEGIN
 		RETURN;
 	END IF;
 	IF char_length(reason) > 10000 THEN
-		RAISE EXCEPTION 'reason is too long' USING ERRCODE = 'invalid_parameter_value', HINT = 'Say it in up to 10,000 characters.';
+		RAISE EXCEPTION 'reason is too long'
+			USING ERRCODE = 'invalid_parameter_value', COLUMN = 'reason', HINT = 'Say it in up to 10,000 characters.';
 	END IF;
+	PERFORM sales_crm.check_person(refuser_name, refuser_email, 'refuser', false);
 	INSERT INTO sales_crm.refusal (quote_id, quote_link_id, reason, refuser_name, refuser_email, ip, user_agent, declined_at)
-	VALUES (answer.quote_id, answer.quote_link_id, nullif(btrim(reason), ''), left(refuser_name, 200), left(refuser_email, 320), ip, left(user_agent, 1000), answer.answered_at);
+	VALUES (answer.quote_id, answer.quote_link_id, nullif(btrim(reason), ''), nullif(btrim(refuser_name), ''), nullif(btrim(refuser_email), ''), ip, left(user_agent, 1000), answer.answered_at);
 	UPDATE sales_crm.quote q SET status = 'declined', answered_at = answer.answered_at WHERE q.quote_id = answer.quote_id;
 	IF (SELECT c.declining_closes FROM sales_crm.company c) AND NOT EXISTS (
 		SELECT FROM sales_crm.quote q JOIN sales_crm.quote s USING (opportunity_id)
 		WHERE q.quote_id = answer.quote_id AND s.status IN ('draft', 'sent', 'viewed', 'signed')) THEN
 		problem := sales_crm.move_opportunity_of(answer.quote_id, 'lost');
 	END IF;
-	PERFORM sales_crm.notify_seller(answer.quote_id, 'quote_declined', concat_ws(E'\n', nullif(btrim(reason), ''), 'The opportunity stays open: ' || problem || '.'));
+	PERFORM sales_crm.notify_seller(answer.quote_id, 'quote.declined', concat_ws(E'\n', nullif(btrim(reason), ''), 'The opportunity stays open: ' || problem || '.'));
 	status := 'declined';
 	answered_at := answer.answered_at;
 	PERFORM sales_crm.remember_answer(answer.quote_id, request_key, payload, status, answered_at);
 END
 $$;
 COMMENT ON FUNCTION sales_crm.decline_quote(text, text, text, text, inet, text, text) IS
-	'The customer declines: the seller is notified, and the opportunity lost where company.declining_closes says so. Repeated with the same request_key it returns the first result. Errors: SC102, SC103, SC104, SC106, 22023';
+	'The customer declines: the seller is notified, and the opportunity lost where company.declining_closes says so. Repeated with the same request_key it returns the first result. Errors: SC102, SC103, SC104, SC106, SC107, 22023';
 
 CREATE FUNCTION sales_crm.record_paper_signature(quote_id bigint, signer_name text, scan bytea, signed_at timestamptz DEFAULT NULL,
 	signer_email text DEFAULT NULL, file_name text DEFAULT NULL)
@@ -345,6 +382,7 @@ BEGIN
 			USING ERRCODE = CASE WHEN quote.status IN ('signed', 'declined', 'change_requested') THEN 'SC106' ELSE 'SC102' END,
 				DETAIL = format('It is %s.', quote.status);
 	END IF;
+	PERFORM sales_crm.check_person(signer_name, signer_email, 'signer', true);
 	IF signed_at > clock_timestamp() OR signed_at < quote.sent_at OR NOT isfinite(signed_at) THEN
 		RAISE EXCEPTION 'time of the signature is not possible'
 			USING ERRCODE = 'invalid_parameter_value', DETAIL = format('The quote was sent at %s, the time given is %s.', quote.sent_at, signed_at);
@@ -353,7 +391,7 @@ BEGIN
 	VALUES (quote.opportunity_id, coalesce(file_name, regexp_replace(quote.number, '[/\\[:cntrl:]]', '-', 'g') || '-signed-on-paper'), NULL, scan)
 	RETURNING attachment_id INTO made;
 	INSERT INTO sales_crm.signature (quote_id, signer_name, signer_email, paper, signed_at, snapshot_sha256, attachment_id)
-	SELECT q.quote_id, btrim(signer_name), signer_email, true, coalesce(signed_at, clock_timestamp()), q.snapshot_sha256, made
+	SELECT q.quote_id, btrim(signer_name), nullif(btrim(signer_email), ''), true, coalesce(signed_at, clock_timestamp()), q.snapshot_sha256, made
 	FROM sales_crm.quote q WHERE q.quote_id = record_paper_signature.quote_id;
 	PERFORM sales_crm.apply_signature(quote_id);
 END
@@ -381,7 +419,7 @@ BEGIN
 		FOR NO KEY UPDATE SKIP LOCKED;
 		CONTINUE WHEN NOT FOUND;
 		UPDATE sales_crm.quote q SET status = 'expired' WHERE q.quote_id = due.quote_id;
-		PERFORM sales_crm.notify_seller(due.quote_id, 'quote_expired');
+		PERFORM sales_crm.notify_seller(due.quote_id, 'quote.expired');
 		IF (SELECT c.expiring_closes FROM sales_crm.company c) AND NOT EXISTS (
 			SELECT FROM sales_crm.quote s WHERE s.opportunity_id = due.opportunity_id AND s.status IN ('draft', 'sent', 'viewed', 'signed')) THEN
 			PERFORM sales_crm.move_opportunity_of(due.quote_id, 'expired');

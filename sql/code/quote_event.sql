@@ -59,9 +59,10 @@ BEGIN
 			PERFORM sales_crm.append_quote_event(NEW.quote_id, 'sent', data => jsonb_build_object(
 				'snapshot_sha256', encode(NEW.snapshot_sha256, 'hex'), 'html_sha256', encode(NEW.html_sha256, 'hex'), 'valid_until', NEW.valid_until::text));
 		WHEN NEW.status = 'viewed' AND OLD.status = 'sent' THEN
-			SELECT l.quote_link_id INTO answer FROM sales_crm.quote_link l
+			SELECT l.quote_link_id, l.first_viewed_ip, l.first_viewed_user_agent INTO answer FROM sales_crm.quote_link l
 			WHERE l.quote_id = NEW.quote_id AND l.first_viewed_at IS NOT NULL ORDER BY l.first_viewed_at DESC LIMIT 1;
-			PERFORM sales_crm.append_quote_event(NEW.quote_id, 'viewed', answer.quote_link_id);
+			PERFORM sales_crm.append_quote_event(NEW.quote_id, 'viewed', answer.quote_link_id, jsonb_build_object(
+				'ip', host(answer.first_viewed_ip), 'user_agent', answer.first_viewed_user_agent));
 		WHEN NEW.status = 'signed' THEN
 			SELECT s.* INTO answer FROM sales_crm.signature s WHERE s.quote_id = NEW.quote_id;
 			PERFORM sales_crm.append_quote_event(NEW.quote_id, 'signed', answer.quote_link_id, jsonb_build_object(

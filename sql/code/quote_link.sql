@@ -101,19 +101,19 @@ RETURNS record LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	wanted CONSTANT bytea := sales_crm.token_sha256(token);
+	-- Whatever it is, one hash and one look at one index: no token costs less than another
+	wanted CONSTANT bytea := sales_crm.token_sha256(coalesce(left(token, 100), ''));
 BEGIN
-	IF token ~ '^[A-Za-z0-9_-]{43}$' THEN
+	SELECT l.quote_id, l.quote_link_id INTO quote_id, quote_link_id
+	FROM sales_crm.quote_link l
+	WHERE l.token_sha256 = wanted AND l.revoked_at IS NULL AND (l.expires_at IS NULL OR l.expires_at > clock_timestamp());
+	IF quote_id IS NOT NULL AND locking THEN
+		-- In the order of all: opportunity, quote; then look again, since the link may have been revoked meanwhile
+		PERFORM FROM sales_crm.opportunity o WHERE o.opportunity_id = (SELECT q.opportunity_id FROM sales_crm.quote q WHERE q.quote_id = find_quote_link.quote_id) FOR NO KEY UPDATE;
+		PERFORM FROM sales_crm.quote q WHERE q.quote_id = find_quote_link.quote_id FOR NO KEY UPDATE;
 		SELECT l.quote_id, l.quote_link_id INTO quote_id, quote_link_id
 		FROM sales_crm.quote_link l
-		WHERE l.token_sha256 = wanted AND l.revoked_at IS NULL AND (l.expires_at IS NULL OR l.expires_at > clock_timestamp());
-		IF quote_id IS NOT NULL AND locking THEN
-			-- In the order of all: opportunity, quote; then look again, since the link may have been revoked meanwhile
-			PERFORM FROM sales_crm.opportunity o WHERE o.opportunity_id = (SELECT q.opportunity_id FROM sales_crm.quote q WHERE q.quote_id = find_quote_link.quote_id) FOR NO KEY UPDATE;
-			PERFORM FROM sales_crm.quote q WHERE q.quote_id = find_quote_link.quote_id FOR NO KEY UPDATE;
-			SELECT l.quote_id, l.quote_link_id INTO quote_id, quote_link_id
-			FROM sales_crm.quote_link l WHERE l.quote_link_id = find_quote_link.quote_link_id AND l.revoked_at IS NULL;
-		END IF;
+		WHERE l.quote_link_id = find_quote_link.quote_link_id AND l.revoked_at IS NULL AND (l.expires_at IS NULL OR l.expires_at > clock_timestamp());
 	END IF;
 	IF quote_id IS NULL THEN
 		RAISE EXCEPTION 'link is not known'
@@ -123,6 +123,52 @@ END
 $$;
 COMMENT ON FUNCTION sales_crm.find_quote_link(text, boolean) IS
 	'The quote that a token leads to; locking says whether to lock it, after its opportunity. Errors: SC103 for a token that is unknown, revoked, expired or malformed, all alike';
+
+CREATE FUNCTION sales_crm.quote_successor(quote_link_id bigint)
+RETURNS bigint LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH RECURSIVE later AS (
+		SELECT l.quote_id, lower(coalesce(l.recipient_email, l.recipient_name, '')) AS recipient, 0 AS step
+		FROM sales_crm.quote_link l WHERE l.quote_link_id = $1
+		UNION ALL
+		SELECT q.quote_id, v.recipient, v.step + 1 FROM later v JOIN sales_crm.quote q ON q.supersedes_id = v.quote_id
+	)
+	SELECT v.quote_id FROM later v JOIN sales_crm.quote q USING (quote_id)
+	WHERE v.step > 0 AND q.sent_at IS NOT NULL AND q.status <> 'withdrawn' AND EXISTS (
+		SELECT FROM sales_crm.quote_link n
+		WHERE n.quote_id = v.quote_id AND n.revoked_at IS NULL AND (n.expires_at IS NULL OR n.expires_at > clock_timestamp())
+			AND lower(coalesce(n.recipient_email, n.recipient_name, '')) = v.recipient)
+	ORDER BY v.step DESC LIMIT 1
+$$;
+COMMENT ON FUNCTION sales_crm.quote_successor(bigint) IS
+	'The newest version after a link''s quote that the recipient of the link was sent as well, or NULL';
+
+CREATE FUNCTION sales_crm.follow_quote(token text)
+RETURNS text LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	link CONSTANT record := sales_crm.find_quote_link(token, false);
+	successor CONSTANT bigint := sales_crm.quote_successor(link.quote_link_id);
+	made text := sales_crm.make_token();
+	made_id bigint;
+BEGIN
+	IF successor IS NULL THEN
+		RAISE EXCEPTION 'quote has no newer version for this recipient'
+			USING ERRCODE = 'SC102', HINT = 'Ask the sender for the present one.';
+	END IF;
+	PERFORM sales_crm.lock_quote(successor);
+	INSERT INTO sales_crm.quote_link AS n (quote_id, token_sha256, token_tail, channel, recipient_name, recipient_email, contact_id, follows_id)
+	SELECT successor, sales_crm.token_sha256(made), right(made, 4), l.channel, l.recipient_name, l.recipient_email, l.contact_id, l.quote_link_id
+	FROM sales_crm.quote_link l WHERE l.quote_link_id = link.quote_link_id
+	RETURNING n.quote_link_id INTO made_id;
+	PERFORM sales_crm.append_quote_event(successor, 'link_created', made_id, jsonb_build_object('follows', link.quote_link_id::text, 'tail', right(made, 4)));
+	RETURN made;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.follow_quote(text) IS
+	'The token of a new link to the newest version of a quote, for who holds a link to an older one and was sent the new one, too; earlier links stay in force. Errors: SC103, SC102 when there is none';
 
 CREATE FUNCTION sales_crm.is_past(valid_until date)
 RETURNS boolean LANGUAGE sql STABLE
@@ -147,7 +193,7 @@ BEGIN
 		sales_crm.format_amount((q.snapshot #>> '{totals,gross}')::numeric, q.currency, q.locale, (q.snapshot ->> 'minor_units')::integer), q.valid_until,
 		q.snapshot -> 'company', q.snapshot -> 'seller', l.recipient_name, l.recipient_email, s.signer_name, q.answered_at,
 		q.status IN ('sent', 'viewed') AND coalesce((q.snapshot #>> '{totals,gross}')::numeric >= t.code_above, false),
-		EXISTS (SELECT FROM sales_crm.quote n WHERE n.supersedes_id = q.quote_id AND n.sent_at IS NOT NULL), l.channel, false
+		q.status = 'superseded' AND sales_crm.quote_successor(l.quote_link_id) IS NOT NULL, l.channel, false
 	INTO status, html, snapshot_sha256, quote_number, version, title, locale, currency, gross, valid_until, company, seller,
 		recipient_name, recipient_email, signer_name, answered_at, code_required, has_successor, channel, has_pdf
 	FROM sales_crm.quote q
@@ -173,13 +219,16 @@ DECLARE
 BEGIN
 	link := sales_crm.find_quote_link(token, true);
 	UPDATE sales_crm.quote_link l
-	SET views = l.views + 1, last_viewed_at = clock_timestamp(), first_viewed_at = coalesce(l.first_viewed_at, clock_timestamp())
+	SET views = least(l.views::bigint + 1, 2147483647), last_viewed_at = clock_timestamp(),
+		first_viewed_at = coalesce(l.first_viewed_at, clock_timestamp()),
+		first_viewed_ip = CASE WHEN l.first_viewed_at IS NULL THEN ip ELSE l.first_viewed_ip END,
+		first_viewed_user_agent = CASE WHEN l.first_viewed_at IS NULL THEN left(user_agent, 1000) ELSE l.first_viewed_user_agent END
 	WHERE l.quote_link_id = link.quote_link_id;
 	UPDATE sales_crm.quote q SET status = 'viewed', viewed_at = clock_timestamp()
 	WHERE q.quote_id = link.quote_id AND q.status = 'sent' AND NOT sales_crm.is_past(q.valid_until)
 	RETURNING q.* INTO quote;
 	IF FOUND THEN
-		PERFORM sales_crm.notify_seller(quote.quote_id, 'quote_viewed');
+		PERFORM sales_crm.notify_seller(quote.quote_id, 'quote.viewed');
 	END IF;
 END
 $$;

@@ -17,7 +17,8 @@
 			CONSTRAINT notification_subject_length CHECK (char_length(subject) BETWEEN 1 AND 1000)
 		);
 		COMMENT ON TABLE sales_crm.notification IS 'What members are to know; my_notifications shows the session''s own';
-		COMMENT ON COLUMN sales_crm.notification.event IS 'What happened: quote_signed, quote_change_requested, quote_declined, quote_viewed, quote_expired …';
+		COMMENT ON COLUMN sales_crm.notification.event IS 'What happened: quote.viewed, quote.signed, quote.change_requested, quote.declined, quote.expired, quote.reminder …';
+		COMMENT ON COLUMN sales_crm.notification.subject IS 'In the language of the member, else of the company';
 		COMMENT ON COLUMN sales_crm.notification.read_at IS 'NULL = unread';
 	END IF;
 	CREATE INDEX IF NOT EXISTS notification_member_id_idx ON sales_crm.notification (member_id, created_at);

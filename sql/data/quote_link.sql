@@ -12,11 +12,15 @@
 			revoked_at timestamptz,
 			first_viewed_at timestamptz,
 			last_viewed_at timestamptz,
+			first_viewed_ip inet,
+			first_viewed_user_agent text,
 			views integer NOT NULL DEFAULT 0,
+			follows_id bigint,
 			created_at timestamptz NOT NULL DEFAULT now(),
 			created_by bigint,
 			CONSTRAINT quote_link_pkey PRIMARY KEY (quote_link_id),
 			CONSTRAINT quote_link_token_sha256_key UNIQUE (token_sha256),
+			CONSTRAINT quote_link_follows_id_fkey FOREIGN KEY (follows_id) REFERENCES sales_crm.quote_link,
 			CONSTRAINT quote_link_quote_id_fkey FOREIGN KEY (quote_id) REFERENCES sales_crm.quote,
 			CONSTRAINT quote_link_contact_id_fkey FOREIGN KEY (contact_id) REFERENCES sales_crm.contact ON DELETE SET NULL,
 			CONSTRAINT quote_link_created_by_fkey FOREIGN KEY (created_by) REFERENCES sales_crm.member,
@@ -35,11 +39,14 @@
 		COMMENT ON COLUMN sales_crm.quote_link.expires_at IS 'NULL = as long as the quote is there';
 		COMMENT ON COLUMN sales_crm.quote_link.revoked_at IS 'NULL = it works';
 		COMMENT ON COLUMN sales_crm.quote_link.first_viewed_at IS 'When a person first looked; NULL until then';
+		COMMENT ON COLUMN sales_crm.quote_link.first_viewed_ip IS 'From where that was, and with which browser';
+		COMMENT ON COLUMN sales_crm.quote_link.follows_id IS 'The link that it goes on from: one to an older version, or one that a reminder repeats';
 		COMMENT ON COLUMN sales_crm.quote_link.last_viewed_at IS 'When a person last looked; NULL until then';
 	END IF;
 	CREATE UNIQUE INDEX IF NOT EXISTS quote_link_recipient_key ON sales_crm.quote_link
-		(quote_id, channel, lower(coalesce(recipient_email, recipient_name, ''))) WHERE revoked_at IS NULL;
+		(quote_id, channel, lower(coalesce(recipient_email, recipient_name, ''))) WHERE revoked_at IS NULL AND follows_id IS NULL;
 	CREATE INDEX IF NOT EXISTS quote_link_quote_id_idx ON sales_crm.quote_link (quote_id);
+	CREATE INDEX IF NOT EXISTS quote_link_follows_id_idx ON sales_crm.quote_link (follows_id) WHERE follows_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS quote_link_contact_id_idx ON sales_crm.quote_link (contact_id) WHERE contact_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS quote_link_created_by_idx ON sales_crm.quote_link (created_by) WHERE created_by IS NOT NULL;
 	IF sales_crm.setup_lacks('quote_link', 'quote_link_10_guard') THEN
