@@ -104,6 +104,8 @@ VALUES
 	('pipeline_board',                     'r'   , 'r'   , 'r'   , 'r'   , 'r'   , ''    , ''),
 	('product_line_overview',              'r'   , 'r'   , 'r'   , 'r'   , 'r'   , ''    , ''),
 	('product_performance',                'r'   , 'r'   , 'r'   , 'r'   , 'r'   , ''    , ''),
+	('quote_funnel',                       'r'   , 'r'   , 'r'   , 'r'   , 'r'   , ''    , ''),
+	('quote_overview',                     'r'   , 'r'   , 'r'   , 'r'   , 'r'   , ''    , ''),
 	('quote_rule',                         'r'   , 'r'   , 'r'   , 'r'   , 'r'   , ''    , ''),
 	('rotting_opportunity',                'r'   , 'r'   , 'r'   , 'r'   , 'r'   , ''    , ''),
 	('sales_cycle',                        'r'   , 'r'   , 'r'   , 'r'   , 'r'   , ''    , ''),

@@ -16,6 +16,18 @@ VALUES
 	('incoming', 'E-mail received', 'E-mail reçu', 'E-mail ontvangen', 'E-Mail empfangen'),
 	('outgoing', 'E-mail sent', 'E-mail envoyé', 'E-mail verzonden', 'E-Mail gesendet'),
 	('attachment', 'Attachment', 'Pièce jointe', 'Bijlage', 'Anhang'),
+	('quote', 'Quotation', 'Devis', 'Offerte', 'Angebot'),
+	('quote created', 'created', 'créé', 'gemaakt', 'erstellt'),
+	('quote sent', 'sent', 'envoyé', 'verzonden', 'gesendet'),
+	('quote viewed', 'opened', 'ouvert', 'geopend', 'geöffnet'),
+	('quote signed', 'signed', 'signé', 'ondertekend', 'unterzeichnet'),
+	('quote change_requested', 'change requested', 'modification demandée', 'wijziging gevraagd', 'Änderung gewünscht'),
+	('quote declined', 'declined', 'refusé', 'geweigerd', 'abgelehnt'),
+	('quote expired', 'expired', 'expiré', 'verlopen', 'abgelaufen'),
+	('quote extended', 'made valid longer', 'prolongé', 'verlengd', 'verlängert'),
+	('quote withdrawn', 'withdrawn', 'retiré', 'ingetrokken', 'zurückgezogen'),
+	('quote superseded', 'superseded', 'remplacé', 'vervangen', 'ersetzt'),
+	('quote reminded', 'reminder sent', 'rappel envoyé', 'herinnering verzonden', 'Erinnerung gesendet'),
 	('name', 'name', 'nom', 'naam', 'Name'),
 	('account_id', 'account', 'relation', 'relatie', 'Kunde'),
 	('contact_id', 'contact', 'contact', 'contact', 'Kontakt'),
@@ -57,7 +69,7 @@ RETURNS text LANGUAGE plpgsql STABLE PARALLEL SAFE COST 1000
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	line text := coalesce(words ->> kind, kind) || ': ';
+	line text := coalesce(words ->> kind, kind) || CASE kind WHEN 'quote' THEN ' ' ELSE ': ' END;
 BEGIN
 	IF kind = 'phase' THEN
 		line := concat(line, new);
@@ -68,6 +80,8 @@ BEGIN
 		END IF;
 	ELSIF kind IN ('incoming', 'outgoing') THEN
 		line := line || concat_ws(' – ', nullif(new, ''), nullif(title, ''));
+	ELSIF kind = 'quote' THEN
+		line := concat_ws(' ', line || title, coalesce(words ->> ('quote ' || new), new)) || coalesce(': ' || old, '');
 	ELSE
 		line := line || title;
 	END IF;
@@ -113,6 +127,9 @@ BEGIN
 			(SELECT s.sent_at AS at FROM sales_crm.email s WHERE s.opportunity_id = opportunity_id AND s.sent_at < before_at ORDER BY s.sent_at DESC LIMIT max_rows)
 			UNION ALL
 			(SELECT s.created_at AS at FROM sales_crm.attachment s WHERE s.opportunity_id = opportunity_id AND s.created_at < before_at ORDER BY s.created_at DESC LIMIT max_rows)
+			UNION ALL
+			(SELECT e.at FROM sales_crm.quote s JOIN sales_crm.quote_event e USING (quote_id) WHERE s.opportunity_id = opportunity_id AND e.at < before_at
+				AND e.kind NOT IN ('link_created', 'link_revoked', 'code_sent', 'document') ORDER BY e.at DESC LIMIT max_rows)
 			UNION ALL
 			(SELECT s.created_at AS at FROM sales_crm.opportunity s WHERE s.opportunity_id = opportunity_id AND s.created_at < before_at ORDER BY s.created_at DESC LIMIT max_rows)) u
 		ORDER BY u.at DESC LIMIT max_rows) e;

@@ -21,7 +21,8 @@
 			t.next_task_on, coalesce(t.open_tasks, 0) AS open_tasks,
 			coalesce(t.tasks, '[]') AS tasks, coalesce(y.phase_stays, '[]') AS phase_stays,
 			coalesce(h.appointments, '[]') AS appointments, coalesce(x.emails, '[]') AS emails,
-			coalesce(n.notes, '[]') AS notes, coalesce(f.attachments, '[]') AS attachments
+			coalesce(n.notes, '[]') AS notes, coalesce(f.attachments, '[]') AS attachments,
+			coalesce(g.quotes, '[]') AS quotes
 		FROM sales_crm.opportunity o
 		JOIN sales_crm.account a USING (account_id)
 		JOIN sales_crm.pipeline l USING (pipeline_id)
@@ -80,9 +81,15 @@
 			SELECT jsonb_agg(jsonb_build_object('attachment_id', x.attachment_id, 'file_name', x.file_name, 'media_type', x.media_type,
 				'size', x.size, 'sha256', encode(x.sha256, 'hex'), 'email_id', x.email_id, 'created_at', x.created_at)
 				ORDER BY x.created_at DESC, x.attachment_id DESC) AS attachments
-			FROM sales_crm.attachment x WHERE x.opportunity_id = o.opportunity_id) f ON true;
+			FROM sales_crm.attachment x WHERE x.opportunity_id = o.opportunity_id) f ON true
+		LEFT JOIN LATERAL (
+			SELECT jsonb_agg(jsonb_build_object('quote_id', x.quote_id, 'number', x.number, 'version', x.version,
+				'status', CASE WHEN x.status IN ('sent', 'viewed') AND x.valid_until < sales_crm.today() THEN 'expired' ELSE x.status END,
+				'valid_until', x.valid_until, 'currency', x.currency, 'net', x.totals -> 'net', 'gross', x.totals -> 'gross',
+				'sent_at', x.sent_at, 'viewed_at', x.viewed_at, 'answered_at', x.answered_at) ORDER BY x.created_at DESC, x.quote_id DESC) AS quotes
+			FROM sales_crm.quote x WHERE x.opportunity_id = o.opportunity_id) g ON true;
 		COMMENT ON VIEW sales_crm.opportunity_overview IS
-			'The screen of an opportunity: one row with its state, names, probability, product lines, totals, tasks, phases, appointments, e-mails, notes and attachments';
+			'The screen of an opportunity: one row with its state, names, probability, product lines, totals, tasks, phases, appointments, e-mails, notes, attachments and quotes';
 		COMMENT ON COLUMN sales_crm.opportunity_overview.status IS 'open, won, lost or expired';
 		COMMENT ON COLUMN sales_crm.opportunity_overview.probability IS 'Percent: the opportunity''s own while open, else the phase''s';
 		COMMENT ON COLUMN sales_crm.opportunity_overview.days_in_phase IS 'Calendar days since phase_since in the company''s time zone';
@@ -95,6 +102,7 @@
 		COMMENT ON COLUMN sales_crm.opportunity_overview.emails IS 'JSON array, newest first, without bodies';
 		COMMENT ON COLUMN sales_crm.opportunity_overview.notes IS 'JSON array, newest first';
 		COMMENT ON COLUMN sales_crm.opportunity_overview.attachments IS 'JSON array, newest first; download_attachment() gives the content';
+		COMMENT ON COLUMN sales_crm.opportunity_overview.quotes IS 'JSON array, newest first; quote_overview has more';
 	END IF;
 
 	IF sales_crm.setup_lacks('transition_rule') THEN

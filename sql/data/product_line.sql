@@ -188,19 +188,3 @@
 		COMMENT ON COLUMN sales_crm.product_performance.amount IS 'Without VAT, after all discounts, of all opportunities';
 		COMMENT ON COLUMN sales_crm.product_performance.average_discount IS 'Percent of quantity × unit price that lines'' and offers'' discounts took';
 	END IF;
-
-	IF sales_crm.setup_lacks('billable_line') THEN
-		CREATE VIEW sales_crm.billable_line WITH (security_invoker = true) AS
-		SELECT v.product_line_id, v.opportunity_id, v.opportunity, o.account_id, a.name AS account, a.vat_number,
-			v.position, v.product_id, v.sku, v.name, v.description, v.extra_description, v.quantity, v.unit, v.unit_name,
-			v.unit_price, v.amount, v.discount, v.net, v.base, v.tax_category, v.tax_percent, v.currency,
-			o.prices_include_tax, o.vat_method, o.closed_at
-		FROM sales_crm.product_line_overview v
-		JOIN sales_crm.opportunity o USING (opportunity_id)
-		JOIN sales_crm.account a USING (account_id)
-		JOIN sales_crm.phase s ON s.pipeline_id = o.pipeline_id AND s.phase_id = o.phase_id
-		WHERE s.outcome = 'won' AND v.kind = 'item' AND NOT v.optional;
-		COMMENT ON VIEW sales_crm.billable_line IS
-			'Items to be invoiced: those of won opportunities, which are frozen';
-		COMMENT ON COLUMN sales_crm.billable_line.base IS 'Net amount to be invoiced, after all discounts';
-	END IF;

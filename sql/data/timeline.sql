@@ -40,6 +40,11 @@
 			UNION ALL
 			SELECT f.opportunity_id, f.created_at, 'attachment', f.file_name, NULL, NULL, f.created_by, f.attachment_id, f.email_id
 			FROM sales_crm.attachment f
+			UNION ALL
+			SELECT q.opportunity_id, v.at, 'quote', q.number || CASE WHEN q.version > 1 THEN ' v' || q.version ELSE '' END,
+				coalesce(v.data ->> 'note', v.data ->> 'reason', v.data ->> 'signer_name'), v.kind, v.member_id, v.quote_event_id, q.quote_id
+			FROM sales_crm.quote q JOIN sales_crm.quote_event v USING (quote_id)
+			WHERE v.kind NOT IN ('link_created', 'link_revoked', 'code_sent', 'document')
 		) e
 		LEFT JOIN sales_crm.member m USING (member_id)
 		WHERE e.opportunity_id IS NOT NULL;
@@ -47,11 +52,11 @@
 			'Everything that happened to an opportunity and is planned for it, each event once. Read it by opportunity_id, ORDER BY at DESC, kind DESC, record_id DESC; timeline_page() turns the pages';
 		COMMENT ON COLUMN sales_crm.timeline.at IS 'When: of an appointment its beginning, of an e-mail its date';
 		COMMENT ON COLUMN sales_crm.timeline.kind IS
-			'created, phase, change, task, task done, task change, appointment, appointment change, note, incoming and outgoing (e-mails), attachment';
+			'created, phase, change, task, task done, task change, appointment, appointment change, note, incoming and outgoing (e-mails), attachment, quote';
 		COMMENT ON COLUMN sales_crm.timeline.line IS 'The event in one line, in the company''s language';
 		COMMENT ON COLUMN sales_crm.timeline.title IS 'Subject, file name, first words; of a change the column';
-		COMMENT ON COLUMN sales_crm.timeline.old IS 'Of a change, the value before';
-		COMMENT ON COLUMN sales_crm.timeline.new IS 'Of a change, the value after; of an e-mail, who sent it';
+		COMMENT ON COLUMN sales_crm.timeline.old IS 'Of a change, the value before; of a quote, who signed, or the customer''s words';
+		COMMENT ON COLUMN sales_crm.timeline.new IS 'Of a change, the value after; of an e-mail, who sent it; of a quote, what happened to it';
 		COMMENT ON COLUMN sales_crm.timeline.record_id IS 'Key of the row behind the event, in the table of its kind';
-		COMMENT ON COLUMN sales_crm.timeline.parent_id IS 'The task or appointment that changed, the thread of an e-mail, the e-mail of an attachment';
+		COMMENT ON COLUMN sales_crm.timeline.parent_id IS 'The task or appointment that changed, the thread of an e-mail, the e-mail of an attachment, the quote';
 	END IF;
