@@ -11,10 +11,12 @@
 #include "compat.h"
 
 PG_FUNCTION_INFO_V1(scrm_make_token);
+PG_FUNCTION_INFO_V1(scrm_make_signing_code);
 
 #define TOKEN_BYTES 32
 /* base64 of 32 bytes: 43 characters and one of padding */
 #define TOKEN_CHARACTERS 43
+#define SIGNING_CODES 1000000
 
 /* 32 random bytes in base64url (RFC 4648, section 5), without padding */
 Datum
@@ -37,4 +39,19 @@ scrm_make_token(PG_FUNCTION_ARGS pg_attribute_unused())
 			token[i] = '_';
 	}
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(token, TOKEN_CHARACTERS));
+}
+
+/* Six digits. Numbers above the last whole million are thrown away: they would favour the low ones */
+Datum
+scrm_make_signing_code(PG_FUNCTION_ARGS pg_attribute_unused())
+{
+	uint32 number;
+
+	do
+	{
+		if (!pg_strong_random(&number, sizeof(number)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR), errmsg("the system gives no random bytes")));
+	} while (number >= PG_UINT32_MAX / SIGNING_CODES * SIGNING_CODES);
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%06u", number % SIGNING_CODES)));
 }
