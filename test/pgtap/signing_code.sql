@@ -11,6 +11,7 @@ INSERT INTO sales_crm.member (name, email) VALUES ('Sam', 'sam@example.com');
 INSERT INTO sales_crm.account (name) VALUES ('Acme');
 INSERT INTO sales_crm.opportunity (name, account_id, owner_id) SELECT 'Deal', account_id, member_id FROM sales_crm.account, sales_crm.member;
 INSERT INTO sales_crm.product_line (opportunity_id, name, quantity, unit_price) SELECT opportunity_id, 'Work', 1, 100 FROM sales_crm.opportunity;
+UPDATE sales_crm.company SET sender_email = 'sales@example.com';
 UPDATE sales_crm.quote_template SET code_above = 50;
 CREATE TEMPORARY TABLE sent AS
 	SELECT s.* FROM sales_crm.opportunity o, sales_crm.create_quote(o.opportunity_id) q, sales_crm.send_quote(q, 'link', email => 'carl@example.com', recipient_name => 'Carl') s;
