@@ -86,6 +86,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM sales_crm.setup_roles();
+	EXECUTE (SELECT 'GRANT USAGE ON SCHEMA sales_crm TO ' || string_agg('sales_crm_' || l, ', ') FROM unnest(sales_crm.access_levels()) l);
 	PERFORM sales_crm.setup_grants(quote_ident(c.relname), CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END)
 	FROM pg_class c
 	WHERE c.relnamespace = 'sales_crm'::regnamespace AND c.relkind IN ('r', 'v', 'S')
