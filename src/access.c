@@ -71,8 +71,7 @@ typedef struct AccessKey
 {
 	Oid session;
 	Oid role;
-	int64 member_id;
-	bool is_manager;
+	uint64 epoch; /* member_epoch */
 } AccessKey;
 
 static Access visible;
@@ -254,34 +253,48 @@ role_callback(Datum arg pg_attribute_unused(), int cacheid pg_attribute_unused()
 static const Access *
 access_current(void)
 {
-	Member member = member_known();
 	AccessKey key = {
 		.session = GetSessionUserId(),
 		.role = GetOuterUserId(),
-		.member_id = member.member_id,
-		.is_manager = member.is_manager,
+		.epoch = member_epoch,
 	};
 
 	if (!access_valid || key.session != access_key.session || key.role != access_key.role ||
-		key.member_id != access_key.member_id || key.is_manager != access_key.is_manager)
+		key.epoch != access_key.epoch)
 		access_look_up(key);
 	return &visible;
 }
 
+/* access_has looks an owner up in the sorted list. */
 static bool
 access_has(const Access *current, int64 owner)
 {
-	return bsearch(&owner, current->owners, current->nowners, sizeof(int64), compare_keys) != NULL;
+	int low = 0;
+	int high = current->nowners;
+
+	while (low < high)
+	{
+		int middle = (low + high) / 2;
+
+		if (current->owners[middle] < owner)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < current->nowners && current->owners[low] == owner;
 }
 
 /* access_look_up fills in visible. It is valid before, so that a change meanwhile wins. */
 static void
 access_look_up(AccessKey key)
 {
+	Member member;
+
 	access_valid = true;
 	access_key = key;
 	PG_TRY();
 	{
+		member = member_known();
 		team_oid = plan_relation("team");
 		member_oid = plan_relation("member");
 		company_oid = plan_relation("company");
@@ -291,11 +304,11 @@ access_look_up(AccessKey key)
 		MemoryContextReset(access_context);
 		memset(&visible, 0, sizeof(Access));
 		if (is_exempt(key.role) || member_role(key.role, "admin") ||
-			(key.member_id == 0 && member_role(key.role, "reader")))
+			(member.member_id == 0 && member_role(key.role, "reader")))
 			visible.whole = true;
-		else if (key.member_id != 0)
-			look_up_owners(key.member_id, key.is_manager);
-		visible.unowned = visible.whole || (key.member_id != 0 && key.is_manager);
+		else if (member.member_id != 0)
+			look_up_owners(member.member_id, member.is_manager);
+		visible.unowned = visible.whole || (member.member_id != 0 && member.is_manager);
 	}
 	PG_CATCH();
 	{

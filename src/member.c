@@ -37,12 +37,16 @@ static char *member_id_setting = NULL;
 static Member current;
 static Oid current_role = InvalidOid;
 static bool current_valid = false;
+
+/* Goes up whenever the answer may be another one */
+uint64 member_epoch = 1;
 static Oid member_oid = InvalidOid;
 
 static bool check_member_id(char **newval, void **extra, GucSource source);
 static void assign_member_id(const char *newval, void *extra);
 static void relcache_callback(Datum arg, Oid relid);
 static void role_callback(Datum arg, int cacheid, uint32 hashvalue);
+static void forget(void);
 static bool may_act_for_any(Oid role);
 static bool leads_without_member(void);
 static Member member_by_setting(void);
@@ -141,21 +145,28 @@ check_member_id(char **newval, void **extra pg_attribute_unused(),
 static void
 assign_member_id(const char *newval pg_attribute_unused(), void *extra pg_attribute_unused())
 {
-	current_valid = false;
+	forget();
 }
 
 static void
 relcache_callback(Datum arg pg_attribute_unused(), Oid relid)
 {
 	if (relid == InvalidOid || relid == member_oid)
-		current_valid = false;
+		forget();
 }
 
 static void
 role_callback(Datum arg pg_attribute_unused(), int cacheid pg_attribute_unused(),
 			  uint32 hashvalue pg_attribute_unused())
 {
+	forget();
+}
+
+static void
+forget(void)
+{
 	current_valid = false;
+	member_epoch++;
 }
 
 static bool

@@ -21,6 +21,9 @@ extern Member member_current(void);
 /* The same for those who ask row by row: without member, is_manager is false */
 extern Member member_known(void);
 
+/* As long as it and the session's role stay the same, so does what member_known() says */
+extern uint64 member_epoch;
+
 extern bool member_role(Oid role, const char *level);
 
 #endif /* SCRM_MEMBER_H */

@@ -107,7 +107,7 @@ COMMENT ON FUNCTION sales_crm.attachment_forget() IS
 
 CREATE FUNCTION sales_crm.download_attachment(
 	attachment_id bigint, OUT file_name text, OUT media_type text, OUT size bigint, OUT sha256 bytea, OUT content bytea)
-RETURNS record LANGUAGE plpgsql STABLE SECURITY DEFINER
+RETURNS record LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -119,10 +119,11 @@ BEGIN
 		RAISE EXCEPTION 'attachment % does not exist', attachment_id
 			USING ERRCODE = 'no_data_found';
 	END IF;
+	PERFORM sales_crm.log_access('download_attachment', download_attachment.attachment_id);
 END
 $$;
 COMMENT ON FUNCTION sales_crm.download_attachment(bigint) IS
-	'A file with its content, for those who see the attachment. Errors: P0002 when there is none';
+	'A file with its content, for those who see the attachment; access_log has it while company.log_access is on. Errors: P0002 when there is none';
 
 CREATE FUNCTION sales_crm.verify_attachments(
 	OUT sha256 bytea, OUT attachment_id bigint, OUT problem text)

@@ -16,6 +16,9 @@ BEGIN
 	job := 'remind_quotes';
 	done := sales_crm.remind_quotes();
 	RETURN NEXT;
+	job := 'apply_retention';
+	done := sales_crm.apply_retention();
+	RETURN NEXT;
 	-- Last: it has what the others appended, and waits for nobody
 	job := 'checkpoint_quote_events';
 	done := sales_crm.checkpoint_quote_events();
@@ -23,4 +26,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sales_crm.housekeeping() IS
-	'What is to be done now and then, each minute say: folds the forecast''s ledger, writes down which quotes have expired, reminds of quotes, extends the chain over the events of quotes. One row per job with how much it did; no row while another session is at it';
+	'What is to be done now and then, each minute say: folds the forecast''s ledger, writes down which quotes have expired, reminds of quotes, extends the chain over the events of quotes, applies retention rules. One row per job with how much it did; no row while another session is at it';

@@ -29,9 +29,9 @@
 	-- what the session sees of them. New rows are checked by sees_now(), which knows what the same
 	-- statement made; on a row that changes keys, reference_access() does that.
 	PERFORM sales_crm.setup_policy('opportunity', 'opportunity_visible', 'ALL',
-		'sales_crm.sees_owner(owner_id) OR owner_id IS NULL AND (SELECT sales_crm.sees_unowned())');
+		'sales_crm.sees_owner(owner_id) OR owner_id IS NULL AND sales_crm.sees_unowned()');
 	PERFORM sales_crm.setup_policy('account', 'account_visible', 'ALL',
-		'sales_crm.sees_owner(owner_id) OR owner_id IS NULL AND (SELECT sales_crm.sees_unowned())
+		'sales_crm.sees_owner(owner_id) OR owner_id IS NULL AND sales_crm.sees_unowned()
 		OR EXISTS (SELECT FROM sales_crm.opportunity o WHERE o.account_id = account.account_id)');
 	PERFORM sales_crm.setup_policy('contact', 'contact_visible', 'ALL',
 		'EXISTS (SELECT FROM sales_crm.account a WHERE a.account_id = contact.account_id)',
@@ -54,14 +54,14 @@
 		'sales_crm.sees_owner(assignee_id) OR created_by = (SELECT sales_crm.current_member())
 		OR opportunity_id IS NOT NULL AND EXISTS (SELECT FROM sales_crm.opportunity o WHERE o.opportunity_id = task.opportunity_id)
 		OR account_id IS NOT NULL AND EXISTS (SELECT FROM sales_crm.account a WHERE a.account_id = task.account_id)
-		OR num_nonnulls(assignee_id, opportunity_id, account_id) = 0 AND (SELECT sales_crm.sees_unowned())');
+		OR num_nonnulls(assignee_id, opportunity_id, account_id) = 0 AND sales_crm.sees_unowned()');
 	PERFORM sales_crm.setup_policy('task_change', 'task_change_visible', 'SELECT',
 		'EXISTS (SELECT FROM sales_crm.task t WHERE t.task_id = task_change.task_id)');
 	PERFORM sales_crm.setup_policy('appointment', 'appointment_visible', 'ALL',
 		'sales_crm.sees_owner(organiser_id) OR created_by = (SELECT sales_crm.current_member())
 		OR opportunity_id IS NOT NULL AND EXISTS (SELECT FROM sales_crm.opportunity o WHERE o.opportunity_id = appointment.opportunity_id)
 		OR account_id IS NOT NULL AND EXISTS (SELECT FROM sales_crm.account a WHERE a.account_id = appointment.account_id)
-		OR num_nonnulls(organiser_id, opportunity_id, account_id) = 0 AND (SELECT sales_crm.sees_unowned())
+		OR num_nonnulls(organiser_id, opportunity_id, account_id) = 0 AND sales_crm.sees_unowned()
 		OR sales_crm.attends(appointment_id)');
 	PERFORM sales_crm.setup_policy('appointment_attendee', 'appointment_attendee_visible', 'ALL',
 		'EXISTS (SELECT FROM sales_crm.appointment p WHERE p.appointment_id = appointment_attendee.appointment_id)',
@@ -79,7 +79,7 @@
 	PERFORM sales_crm.setup_policy('email', 'email_visible', 'ALL',
 		'opportunity_id IS NOT NULL AND EXISTS (SELECT FROM sales_crm.opportunity o WHERE o.opportunity_id = email.opportunity_id)
 		OR account_id IS NOT NULL AND EXISTS (SELECT FROM sales_crm.account a WHERE a.account_id = email.account_id)
-		OR num_nonnulls(opportunity_id, account_id) = 0 AND (SELECT sales_crm.sees_unowned())', 'true');
+		OR num_nonnulls(opportunity_id, account_id) = 0 AND sales_crm.sees_unowned()', 'true');
 	PERFORM sales_crm.setup_policy('attachment', 'attachment_visible', 'ALL',
 		'opportunity_id IS NOT NULL AND EXISTS (SELECT FROM sales_crm.opportunity o WHERE o.opportunity_id = attachment.opportunity_id)
 		OR account_id IS NOT NULL AND EXISTS (SELECT FROM sales_crm.account a WHERE a.account_id = attachment.account_id)
@@ -101,7 +101,7 @@
 
 	-- The forecast, by the owners of its cells
 	PERFORM sales_crm.setup_policy(f.relation, f.relation || '_visible', 'SELECT',
-		'sales_crm.sees_owner(owner_id) OR owner_id IS NULL AND (SELECT sales_crm.sees_unowned())')
+		'sales_crm.sees_owner(owner_id) OR owner_id IS NULL AND sales_crm.sees_unowned()')
 	FROM unnest(array['forecast_cell', 'forecast_day', 'forecast_ledger']) AS f (relation);
 	PERFORM sales_crm.setup_policy('target', 'target_visible', 'ALL',
 		'sales_crm.sees_owner(member_id) OR (SELECT sales_crm.sees_everything())

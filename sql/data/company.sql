@@ -20,6 +20,7 @@
 			fiscal_year_start_month smallint NOT NULL DEFAULT 1,
 			attachment_max_bytes integer NOT NULL DEFAULT 26214400,
 			visibility text NOT NULL DEFAULT 'team',
+			log_access boolean NOT NULL DEFAULT false,
 			quote_number_format text NOT NULL DEFAULT 'Q{year}-{00000}',
 			signing_supersedes_others boolean NOT NULL DEFAULT true,
 			declining_closes boolean NOT NULL DEFAULT false,
@@ -71,6 +72,7 @@
 		COMMENT ON COLUMN sales_crm.company.declining_lost_reason_id IS 'Reason of opportunities that are lost so';
 		COMMENT ON COLUMN sales_crm.company.expiring_closes IS
 			'Whether the expiry of a quote moves the opportunity to a phase whose outcome is expired, unless another of its quotes is open';
+		COMMENT ON COLUMN sales_crm.company.log_access IS 'Whether access_log remembers who downloads attachments and exports or erases personal data';
 		INSERT INTO sales_crm.company DEFAULT VALUES;
 	END IF;
 	IF sales_crm.setup_lacks('company', 'company_10_guard') THEN
