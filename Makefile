@@ -9,7 +9,7 @@ DATA_built = sql/sales_crm--1.0.sql
 # Programs outside the server, built where their libraries are; the extension needs none of them.
 # `make programs` says what is missing.
 SENDER = src/bin/sender/sales_crm_sender
-SENDER_LIBRARIES = gmime-3.0 libical libcurl jansson libidn2
+SENDER_LIBRARIES = gmime-3.0 libical libcurl jansson libidn2 libcrypto
 PORTAL = src/bin/portal/sales_crm_portal
 PORTAL_LIBRARIES = libmicrohttpd gnutls
 have = $(shell pkg-config --exists $(1) 2>/dev/null && echo yes)
@@ -52,9 +52,9 @@ $(OBJS): $(wildcard src/*.h)
 
 # No server headers: the programs are clients. Those named _sanitized stop at undefined behaviour
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-$(SENDER) $(SENDER)_sanitized: $(wildcard src/bin/sender/*.[ch] src/bin/common/*.[ch])
+$(SENDER) $(SENDER)_sanitized: $(wildcard src/bin/sender/*.[ch] src/bin/sender/*.py src/bin/common/*.[ch])
 	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra $(WERROR) -Wno-declaration-after-statement -pthread -o $@ \
-		$(if $(filter %_sanitized,$@),$(SANITIZE)) $(filter %.c,$^) \
+		$(if $(filter %_sanitized,$@),$(SANITIZE)) -DSCRIPTS='"src/bin/sender"' $(filter %.c,$^) \
 		$$(pkg-config --cflags --libs $(SENDER_LIBRARIES)) \
 		-isystem $$($(PG_CONFIG) --includedir) -L$$($(PG_CONFIG) --libdir) -lpq -lm
 

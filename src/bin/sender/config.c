@@ -57,6 +57,29 @@ const ConfigKey config_keys[] = {
 		"Seconds that the mail server may take for each answer"),
 	KEY(sendmail, CONFIG_TEXT, "", 0, 0, NULL,
 		"A program such as /usr/sbin/sendmail that takes e-mails instead of a mail server"),
+	KEY(webhooks, CONFIG_SWITCH, "on", 0, 0, NULL, "Whether this sender delivers webhooks"),
+	KEY(webhook_allow, CONFIG_TEXT, "", 0, 0, NULL,
+		"Hosts, with or without :port, with spaces between, that webhooks may reach by http:// too,\n"
+		"and at addresses that are not of the public internet"),
+	KEY(webhook_proxy, CONFIG_TEXT, "", 0, 0, NULL,
+		"A proxy for all webhooks, such as http://proxy:3128; it resolves names itself, so that it\n"
+		"has to keep them from addresses that they must not reach. The environment's are not used"),
+	KEY(webhook_ca_file, CONFIG_TEXT, "", 0, 0, NULL,
+		"The issuers of certificates to trust; empty: those of the system"),
+	KEY(webhook_resolve, CONFIG_TEXT, "", 0, 0, NULL,
+		"Addresses of hosts that are not asked for elsewhere: host:port:address, with spaces between"),
+	KEY(webhook_timeout, CONFIG_SECONDS, "20", 1, 300, NULL,
+		"Seconds that a receiver may take until it has answered"),
+	KEY(pdf, CONFIG_SWITCH, "on", 0, 0, NULL,
+		"Whether this sender makes documents, for which it needs WeasyPrint"),
+	KEY(pdf_python, CONFIG_TEXT, "/usr/bin/python3", 0, 0, NULL, "The Python that has WeasyPrint"),
+	KEY(pdf_timeout, CONFIG_SECONDS, "60", 1, 3600, NULL, "Seconds that a document may take"),
+	KEY(pdf_memory, CONFIG_NUMBER, "1024", 64, 65536, NULL, "Megabytes that a document may take"),
+	KEY(seal_database, CONFIG_TEXT, "", 0, 0, NULL,
+		"The NSS database with the key that seals signed documents, such as sql:/etc/sales_crm/seal,\n"
+		"without a password and for nobody else to read; empty: they are not sealed"),
+	KEY(seal_nickname, CONFIG_TEXT, "", 0, 0, NULL, "The name of the seal's certificate in it"),
+	KEY(seal_reason, CONFIG_TEXT, "", 0, 0, NULL, "What the seal gives as its reason"),
 	{NULL, CONFIG_TEXT, 0, NULL, 0, 0, NULL, NULL},
 };
 
@@ -235,6 +258,10 @@ is_consistent(const Config *config)
 			"smtp_url has no room for a name and a password: use smtp_user, smtp_password_file");
 	else if (config->smtp_password != NULL && config->smtp_user == NULL)
 		log_error("smtp_password needs smtp_user");
+	else if ((config->seal_database == NULL) != (config->seal_nickname == NULL))
+		log_error("seal_database and seal_nickname need each other");
+	else if (config->pdf && config->pdf_python == NULL)
+		log_error("pdf needs pdf_python");
 	else
 		return true;
 	return false;

@@ -33,6 +33,21 @@ struct Config
 	char *smtp_helo;
 	double smtp_timeout;
 	char *sendmail;
+
+	bool webhooks;
+	char *webhook_allow;
+	char *webhook_proxy;
+	char *webhook_ca_file;
+	char *webhook_resolve;
+	double webhook_timeout;
+
+	bool pdf;
+	char *pdf_python;
+	double pdf_timeout;
+	int pdf_memory;
+	char *seal_database;
+	char *seal_nickname;
+	char *seal_reason;
 };
 
 /* What a key holds */

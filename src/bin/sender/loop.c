@@ -23,9 +23,11 @@
 #include "delivery.h"
 #include "log.h"
 #include "loop.h"
+#include "pdf.h"
 #include "report.h"
 #include "session.h"
 #include "smtp.h"
+#include "webhook.h"
 
 #define CHANNEL "sales_crm_outbox"
 #define QUICK_LOOKS 5
@@ -38,7 +40,7 @@
 /* Before it ends, whatever the database does */
 #define SECONDS_TO_REPORT 2.0
 
-static const DeliveryKind *const kinds[] = {&email_kind};
+static const DeliveryKind *const kinds[] = {&email_kind, &webhook_kind, &pdf_kind};
 
 /* A kind that fails as a whole rests, then one message tries it */
 typedef struct Rest

@@ -17,6 +17,7 @@
 #include "log.h"
 #include "loop.h"
 #include "message.h"
+#include "pdf.h"
 
 /* No incoming message takes that long; what does, is to come again */
 #define SECONDS_PER_RUN 300
@@ -29,6 +30,7 @@ typedef enum Action
 	ACTION_CHECK,
 	ACTION_INIT_CONFIG,
 	ACTION_INBOUND,
+	ACTION_RENDER,
 	ACTION_HELP,
 	ACTION_VERSION,
 	OPTION_CONFIG,
@@ -42,6 +44,7 @@ static const struct option fixed_options[] = {
 	{"check", no_argument, NULL, ACTION_CHECK},
 	{"init-config", no_argument, NULL, ACTION_INIT_CONFIG},
 	{"inbound", no_argument, NULL, ACTION_INBOUND},
+	{"render", required_argument, NULL, ACTION_RENDER},
 	{"help", no_argument, NULL, ACTION_HELP},
 	{"version", no_argument, NULL, ACTION_VERSION},
 	{"config", required_argument, NULL, OPTION_CONFIG},
@@ -50,12 +53,14 @@ static const struct option fixed_options[] = {
 
 static const char *config_file = NULL;
 static const char *maildir = NULL;
+static const char *quote_id = NULL;
 static GPtrArray *flags; /* of "key=value" */
 
 static GArray *make_options(void);
 static bool read_options(int argc, char **argv, Action *action);
 static Config *reload(void);
 static int run(Action action);
+static int render(Config *config);
 static int take_inbound(void);
 static void usage(void);
 static void give_up(int signal);
@@ -116,6 +121,8 @@ read_options(int argc, char **argv, Action *action)
 					good = false;
 				}
 				*action = (Action) option;
+				if (*action == ACTION_RENDER)
+					quote_id = optarg;
 		}
 	}
 	g_ptr_array_add(flags, NULL);
@@ -172,7 +179,18 @@ run(Action action)
 	log_configure(config->log_json, log_level_named(config->log_level));
 	if (action == ACTION_CHECK)
 		return check_all(config);
+	if (action == ACTION_RENDER)
+		return render(config);
 	return loop_run(config, action == ACTION_ONCE, reload);
+}
+
+static int
+render(Config *config)
+{
+	int status = pdf_render_quote(config, quote_id);
+
+	config_free(config);
+	return status;
 }
 
 static int
@@ -201,6 +219,7 @@ usage(void)
 		"  --inbound            file the message from standard input, as an alias of an MTA gives it\n"
 		"  --inbound --maildir DIR\n"
 		"                       file the messages in DIR/new and move them to DIR/cur\n"
+		"  --render QUOTE       write the document of a quote, by its quote_id, to standard output\n"
 		"  --help, --version\n"
 		"\n"
 		"  --config FILE        the configuration; else that of SALES_CRM_SENDER_CONFIG, else\n"

@@ -1,0 +1,15 @@
+/*
+ * pdf.h
+ *		Makes documents with WeasyPrint: the kind of delivery, and --render.
+ */
+#ifndef SCRM_PDF_H
+#define SCRM_PDF_H
+
+#include "delivery.h"
+
+extern const DeliveryKind pdf_kind;
+
+/* Writes the document of a quote to standard output; returns an exit status of sysexits.h */
+extern int pdf_render_quote(const Config *config, const char *quote_id);
+
+#endif /* SCRM_PDF_H */
