@@ -32,7 +32,6 @@ typedef enum Filed
 } Filed;
 
 static bool read_all(FILE *stream, GByteArray *bytes, bool *cut);
-static int file_bytes(PGconn *connection, const GByteArray *bytes, bool cut);
 static Filed file_message(PGconn *connection, const Message *message);
 static Filed file_parts(PGconn *connection, const Message *message);
 static Filed file_attachments(PGconn *connection, const Message *message, const char *email_id);
@@ -40,7 +39,7 @@ static Filed file_invitation(PGconn *connection, const Message *message, const c
 static char *array_literal(const GPtrArray *texts);
 
 int
-inbound_stream(void)
+inbound_stream(InboundTaker take)
 {
 	GByteArray *bytes = g_byte_array_new();
 	bool cut = false;
@@ -56,16 +55,16 @@ inbound_stream(void)
 	}
 	else if ((connection = database_connect(PROGRAM)) != NULL)
 	{
-		status = file_bytes(connection, bytes, cut);
+		status = take(connection, bytes, cut);
 		PQfinish(connection);
 	}
 	g_byte_array_unref(bytes);
 	return status;
 }
 
-/* file_of_maildir files one message and moves it from new to cur, marked as seen. */
+/* file_of_maildir takes one message and moves it from new to cur, marked as seen. */
 static int
-file_of_maildir(PGconn *connection, const char *directory, const char *name)
+file_of_maildir(PGconn *connection, InboundTaker take, const char *directory, const char *name)
 {
 	char *path = g_build_filename(directory, "new", name, NULL);
 	char *seen = g_strdup_printf("%s/cur/%s:2,S", directory, name);
@@ -77,7 +76,7 @@ file_of_maildir(PGconn *connection, const char *directory, const char *name)
 	if (stream == NULL || !read_all(stream, bytes, &cut))
 		fprintf(stderr, PROGRAM ": cannot read %s: %s\n", path, strerror(errno));
 	else
-		status = file_bytes(connection, bytes, cut);
+		status = take(connection, bytes, cut);
 	if (stream != NULL)
 		fclose(stream);
 	if (status == EX_OK && rename(path, seen) != 0)
@@ -92,7 +91,7 @@ file_of_maildir(PGconn *connection, const char *directory, const char *name)
 }
 
 int
-inbound_maildir(const char *directory)
+inbound_maildir(InboundTaker take, const char *directory)
 {
 	char *new = g_build_filename(directory, "new", NULL);
 	GDir *entries = g_dir_open(new, 0, NULL);
@@ -111,7 +110,7 @@ inbound_maildir(const char *directory)
 		status = EX_TEMPFAIL;
 	while (connection != NULL && (name = g_dir_read_name(entries)) != NULL)
 	{
-		if (name[0] != '.' && file_of_maildir(connection, directory, name) != EX_OK)
+		if (name[0] != '.' && file_of_maildir(connection, take, directory, name) != EX_OK)
 			status = EX_TEMPFAIL;
 		if (PQstatus(connection) != CONNECTION_OK)
 			break;
@@ -138,9 +137,9 @@ read_all(FILE *stream, GByteArray *bytes, bool *cut)
 	return !ferror(stream);
 }
 
-/* file_bytes files a message; one that the database refuses, as its mere bytes. */
-static int
-file_bytes(PGconn *connection, const GByteArray *bytes, bool cut)
+/* inbound_take_email files a message; one that the database refuses, as its mere bytes. */
+int
+inbound_take_email(PGconn *connection, const GByteArray *bytes, bool cut)
 {
 	Message *message = message_parse((const char *) bytes->data, bytes->len);
 	Filed filed;

@@ -11,6 +11,7 @@
 
 #include <glib.h>
 
+#include "bounce.h"
 #include "check.h"
 #include "config.h"
 #include "inbound.h"
@@ -30,6 +31,7 @@ typedef enum Action
 	ACTION_CHECK,
 	ACTION_INIT_CONFIG,
 	ACTION_INBOUND,
+	ACTION_BOUNCE,
 	ACTION_RENDER,
 	ACTION_HELP,
 	ACTION_VERSION,
@@ -44,6 +46,7 @@ static const struct option fixed_options[] = {
 	{"check", no_argument, NULL, ACTION_CHECK},
 	{"init-config", no_argument, NULL, ACTION_INIT_CONFIG},
 	{"inbound", no_argument, NULL, ACTION_INBOUND},
+	{"bounce", no_argument, NULL, ACTION_BOUNCE},
 	{"render", required_argument, NULL, ACTION_RENDER},
 	{"help", no_argument, NULL, ACTION_HELP},
 	{"version", no_argument, NULL, ACTION_VERSION},
@@ -61,7 +64,7 @@ static bool read_options(int argc, char **argv, Action *action);
 static Config *reload(void);
 static int run(Action action);
 static int render(Config *config);
-static int take_inbound(void);
+static int take_incoming(InboundTaker take);
 static void usage(void);
 static void give_up(int signal);
 
@@ -81,7 +84,9 @@ main(int argc, char **argv)
 	else if (action == ACTION_INIT_CONFIG)
 		config_print_initial(stdout);
 	else if (action == ACTION_INBOUND)
-		status = take_inbound();
+		status = take_incoming(inbound_take_email);
+	else if (action == ACTION_BOUNCE)
+		status = take_incoming(bounce_take);
 	else
 		status = run(action);
 	g_ptr_array_unref(flags);
@@ -194,15 +199,15 @@ render(Config *config)
 }
 
 static int
-take_inbound(void)
+take_incoming(InboundTaker take)
 {
 	message_init();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGALRM, give_up);
 	if (maildir != NULL)
-		return inbound_maildir(maildir);
+		return inbound_maildir(take, maildir);
 	alarm(SECONDS_PER_RUN);
-	return inbound_stream();
+	return inbound_stream(take);
 }
 
 static void
@@ -219,6 +224,9 @@ usage(void)
 		"  --inbound            file the message from standard input, as an alias of an MTA gives it\n"
 		"  --inbound --maildir DIR\n"
 		"                       file the messages in DIR/new and move them to DIR/cur\n"
+		"  --bounce             note what a delivery status notification from standard input says\n"
+		"  --bounce --maildir DIR\n"
+		"                       the same with those in DIR/new\n"
 		"  --render QUOTE       write the document of a quote, by its quote_id, to standard output\n"
 		"  --help, --version\n"
 		"\n"

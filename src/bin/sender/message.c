@@ -30,7 +30,6 @@ typedef struct Walk
 } Walk;
 
 static Message *message_new(void);
-static bool is_bomb(const char *bytes, gsize length, const char **problem);
 static void read_headers(Message *message, GMimeMessage *parsed);
 static void read_object(Walk *walk, GMimeObject *object, int depth);
 static void read_part(Walk *walk, GMimePart *part);
@@ -57,7 +56,7 @@ message_parse(const char *bytes, gsize length)
 	GMimeParser *parser;
 	GMimeMessage *parsed;
 
-	if (is_bomb(bytes, length, &problem))
+	if (message_is_bomb(bytes, length, &problem))
 		return message_unread(bytes, length, problem);
 	stream = g_mime_stream_mem_new_with_buffer(bytes, length);
 	parser = g_mime_parser_new_with_stream(stream);
@@ -163,9 +162,8 @@ message_new(void)
 	return message;
 }
 
-/* is_bomb finds what would keep the parser busy for long: endless headers, boundaries without number. */
-static bool
-is_bomb(const char *bytes, gsize length, const char **problem)
+bool
+message_is_bomb(const char *bytes, gsize length, const char **problem)
 {
 	const char *at = bytes;
 	const char *end = bytes + length;

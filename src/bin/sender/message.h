@@ -5,6 +5,8 @@
 #ifndef SCRM_MESSAGE_H
 #define SCRM_MESSAGE_H
 
+#include <stdbool.h>
+
 #include <glib.h>
 
 typedef struct Attachment
@@ -41,6 +43,9 @@ extern Message *message_parse(const char *bytes, gsize length);
 extern Message *message_unread(const char *bytes, gsize length, const char *problem);
 
 extern void message_free(Message *message);
+
+/* Finds what would keep the parser busy for long: endless headers, boundaries without number */
+extern bool message_is_bomb(const char *bytes, gsize length, const char **problem);
 
 /* Adds a sentence to problem */
 extern void message_complain(Message *message, const char *sentence);
