@@ -56,9 +56,9 @@ Mit freundlichen Grüßen
 	('quote.reminder', 'en', 'Reminder: quote {{quote.number}} from {{company.name}}',
 '{{#recipient.name}}Dear {{recipient.name}},{{/recipient.name}}{{^recipient.name}}Hello,{{/recipient.name}}
 
-Our quote {{quote.number}}{{#quote.title}}, {{quote.title}}{{/quote.title}}, is still waiting for your answer. It is valid until {{quote.valid_until}}:
+Our quote {{quote.number}}{{#quote.title}}, {{quote.title}}{{/quote.title}}, is still waiting for your answer. It is valid until {{quote.valid_until}}; {{#link}}here it is:
 
-{{link}}
+{{link}}{{/link}}{{^link}}our earlier e-mail has the link to it.{{/link}}
 
 Is something not clear, or should we change something? Simply reply to this e-mail.
 
@@ -68,9 +68,9 @@ Kind regards,
 	('quote.reminder', 'fr', 'Rappel : devis {{quote.number}} de {{company.name}}',
 'Bonjour{{#recipient.name}} {{recipient.name}}{{/recipient.name}},
 
-Notre devis {{quote.number}}{{#quote.title}}, {{quote.title}}{{/quote.title}}, attend encore votre réponse. Il est valable jusqu''au {{quote.valid_until}} :
+Notre devis {{quote.number}}{{#quote.title}}, {{quote.title}}{{/quote.title}}, attend encore votre réponse. Il est valable jusqu''au {{quote.valid_until}} ; {{#link}}le voici :
 
-{{link}}
+{{link}}{{/link}}{{^link}}notre e-mail précédent contient le lien.{{/link}}
 
 Un point n''est pas clair, ou faut-il changer quelque chose ? Répondez simplement à cet e-mail.
 
@@ -80,9 +80,9 @@ Cordialement,
 	('quote.reminder', 'nl', 'Herinnering: offerte {{quote.number}} van {{company.name}}',
 '{{#recipient.name}}Beste {{recipient.name}},{{/recipient.name}}{{^recipient.name}}Hallo,{{/recipient.name}}
 
-Onze offerte {{quote.number}}{{#quote.title}}, {{quote.title}}{{/quote.title}}, wacht nog op uw antwoord. Ze is geldig tot en met {{quote.valid_until}}:
+Onze offerte {{quote.number}}{{#quote.title}}, {{quote.title}}{{/quote.title}}, wacht nog op uw antwoord. Ze is geldig tot en met {{quote.valid_until}}; {{#link}}hier is ze:
 
-{{link}}
+{{link}}{{/link}}{{^link}}in onze vorige e-mail vindt u de link.{{/link}}
 
 Is iets niet duidelijk, of moet er iets anders? Beantwoord dan gewoon deze e-mail.
 
@@ -92,9 +92,9 @@ Met vriendelijke groet,
 	('quote.reminder', 'de', 'Erinnerung: Angebot {{quote.number}} von {{company.name}}',
 'Guten Tag{{#recipient.name}} {{recipient.name}}{{/recipient.name}},
 
-unser Angebot {{quote.number}}{{#quote.title}}, {{quote.title}}{{/quote.title}}, wartet noch auf Ihre Antwort. Es gilt bis {{quote.valid_until}}:
+unser Angebot {{quote.number}}{{#quote.title}}, {{quote.title}}{{/quote.title}}, wartet noch auf Ihre Antwort. Es gilt bis {{quote.valid_until}}; {{#link}}hier ist es:
 
-{{link}}
+{{link}}{{/link}}{{^link}}der Link steht in unserer letzten E-Mail.{{/link}}
 
 Ist etwas unklar, oder sollen wir etwas ändern? Antworten Sie einfach auf diese E-Mail.
 

@@ -24,12 +24,22 @@ $$;
 COMMENT ON FUNCTION sales_crm.check_header(text, text) IS
 	'A text for the header of an e-mail, NULL when it is empty. Errors: 22023 for control characters, with which a header could be smuggled in';
 
+CREATE FUNCTION sales_crm.is_address(value text)
+RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(octet_length(value) <= 254
+		AND value ~ '^[^@<>()\[\]\\,;:"\u0001-\u0020\u007f-\u00a0\u2028\u2029]+@[^@<>()\[\]\\,;:"\u0001-\u0020\u007f-\u00a0\u2028\u2029]+$', false)
+$$;
+COMMENT ON FUNCTION sales_crm.is_address(text) IS
+	'Whether a text is one plain e-mail address';
+
 CREATE FUNCTION sales_crm.check_address(field text, value text)
 RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF value !~ '^[^@<>()\[\]\\,;:"\u0001-\u0020\u007f-\u00a0\u2028\u2029]+@[^@<>()\[\]\\,;:"\u0001-\u0020\u007f-\u00a0\u2028\u2029]+$' OR octet_length(value) > 254 THEN
+	IF value IS NOT NULL AND NOT sales_crm.is_address(value) THEN
 		RAISE EXCEPTION '% of an e-mail is not an address', field
 			USING ERRCODE = 'invalid_parameter_value', COLUMN = field,
 				DETAIL = format('It begins with %s.', to_json(left(value, 60))),
@@ -118,6 +128,13 @@ $$;
 COMMENT ON FUNCTION sales_crm.email_data(bigint, bigint, text) IS
 	'What every template of e-mails may use: company, and where there is one quote, customer, opportunity and seller';
 
+CREATE FUNCTION sales_crm.hide_tokens(body text)
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$ SELECT regexp_replace(body, '(/q/)[A-Za-z0-9_-]{39}([A-Za-z0-9_-]{4})', '\1…\2', 'g') $$;
+COMMENT ON FUNCTION sales_crm.hide_tokens(text) IS
+	'A text whose links to quotes open nothing: of each secret the last four characters are left';
+
 CREATE FUNCTION sales_crm.queue_email(
 	event text, to_address text, to_name text DEFAULT NULL, locale text DEFAULT NULL, data jsonb DEFAULT '{}',
 	opportunity_id bigint DEFAULT NULL, quote_id bigint DEFAULT NULL, order_key text DEFAULT NULL, dedup_key text DEFAULT NULL,
@@ -185,11 +202,12 @@ BEGIN
 		message_id => made, recipient => to_address, dedup_key => dedup_key, expires_at => expires_at,
 		order_key => coalesce(order_key, 'quote ' || quote_id || ' ' || lower(to_address)),
 		opportunity_id => opportunity_id, quote_id => quote_id, waits_for => waits_for);
-	IF made IS NOT NULL AND member_id IS NULL AND opportunity_id IS NOT NULL THEN
+	IF made IS NOT NULL AND member_id IS NULL AND opportunity_id IS NOT NULL AND event <> 'quote.code' THEN
 		INSERT INTO sales_crm.email AS e (opportunity_id, thread_id, direction, state, message_id, in_reply_to,
 			from_address, from_name, to_addresses, subject, body_text, body_html)
 		VALUES (opportunity_id, thread.thread_id, 'outgoing', 'queued', header_id, thread.message_id,
-			company.sender_email, sales_crm.header_text(company.name), array[to_address], subject, body, html)
+			company.sender_email, sales_crm.header_text(company.name), array[to_address], subject,
+			sales_crm.hide_tokens(body), sales_crm.hide_tokens(html))
 		RETURNING e.email_id INTO filed;
 		UPDATE sales_crm.message_body b SET email_id = filed WHERE b.message_id = made;
 	END IF;
@@ -211,3 +229,28 @@ AS $$
 $$;
 COMMENT ON FUNCTION sales_crm.email_references(bigint) IS
 	'Message-IDs of the last e-mails of a thread, in their order: what the header References has';
+
+CREATE FUNCTION sales_crm.preview_email(
+	event text, quote_id bigint DEFAULT NULL, opportunity_id bigint DEFAULT NULL, to_name text DEFAULT NULL, locale text DEFAULT NULL,
+	data jsonb DEFAULT '{}', OUT subject text, OUT body text)
+RETURNS record LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	template record;
+BEGIN
+	IF quote_id IS NOT NULL AND NOT sales_crm.sees('quote', quote_id) OR opportunity_id IS NOT NULL AND NOT sales_crm.sees('opportunity', opportunity_id) THEN
+		RAISE EXCEPTION 'quote or opportunity does not exist' USING ERRCODE = 'no_data_found';
+	END IF;
+	locale := coalesce(locale, (SELECT q.locale FROM sales_crm.quote q WHERE q.quote_id = quote_id), (SELECT c.locale FROM sales_crm.company c));
+	SELECT t.subject, t.body_text INTO template
+	FROM sales_crm.email_template t WHERE t.email_template_id = sales_crm.find_email_template(event, locale);
+	data := sales_crm.email_data(quote_id, opportunity_id, locale)
+		|| jsonb_build_object('recipient', jsonb_build_object('name', to_name), 'link', '{{link}}') || coalesce(data, '{}');
+	subject := sales_crm.header_text(sales_crm.render_text(template.subject, data));
+	body := sales_crm.render_text(template.body_text, data);
+END
+$$;
+COMMENT ON FUNCTION sales_crm.preview_email(text, bigint, bigint, text, text, jsonb) IS
+	'Subject and text that an e-mail would have, for somebody to edit and hand to send_quote(): {{link}} stays for the link. NULL where the event has no active template. Errors: P0002';

@@ -21,6 +21,15 @@ BEGIN
 		'title', about.title, 'opportunity_id', about.opportunity_id, 'currency', about.currency, 'gross', about.totals ->> 'gross',
 		'valid_until', about.valid_until, 'sent_at', about.sent_at, 'answered_at', about.answered_at) || coalesce(data, '{}');
 	PERFORM sales_crm.tell_live(event, quote_id);
+	IF event IN ('quote.sent', 'quote.signed') THEN
+		PERFORM sales_crm.queue_pdf(quote_id, CASE event WHEN 'quote.sent' THEN 'quote' ELSE 'signed' END);
+	END IF;
+	IF event = 'quote.signed' THEN
+		PERFORM sales_crm.confirm_signature(quote_id);
+	END IF;
+	IF event = 'quote.reminder' THEN
+		PERFORM sales_crm.remind_recipients(quote_id);
+	END IF;
 	-- Those to customers are queued by whoever knows their address
 	IF about.notified AND about.email IS NOT NULL
 		AND event NOT IN ('quote.sent', 'quote.reminder', 'quote.code', 'quote.confirmed') THEN
@@ -32,4 +41,56 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sales_crm.queue_event(text, bigint, jsonb) IS
-	'What happened to a quote leaves the database: an e-mail to the owner of the opportunity where the event has a template, webhooks, and sales_crm_event where live_event has it. data goes to templates and webhooks. Errors: P0002';
+	'What happened to a quote leaves the database: its PDF when it was sent or signed, an e-mail to the owner of the opportunity where the event has a template, webhooks, and sales_crm_event where live_event has it. data goes to templates and webhooks. Errors: P0002';
+
+CREATE FUNCTION sales_crm.confirm_signature(quote_id bigint)
+RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	signer record;
+	pdf record;
+BEGIN
+	SELECT s.signer_name, coalesce(l.recipient_email, s.signer_email) AS address, q.locale INTO signer
+	FROM sales_crm.signature s
+	JOIN sales_crm.quote q ON q.quote_id = s.quote_id
+	LEFT JOIN sales_crm.quote_link l ON l.quote_link_id = s.quote_link_id
+	WHERE s.quote_id = quote_id AND NOT s.paper;
+	-- Whatever the signer typed, and whether or not the company sends e-mail, the signature counts
+	IF NOT sales_crm.is_address(signer.address) OR (SELECT c.sender_email IS NULL FROM sales_crm.company c)
+		OR sales_crm.find_email_template('quote.confirmed', signer.locale) IS NULL THEN
+		RETURN;
+	END IF;
+	pdf := sales_crm.await_pdf(quote_id, 'signed');
+	PERFORM sales_crm.queue_email('quote.confirmed', signer.address, sales_crm.header_text(signer.signer_name), signer.locale,
+		quote_id => quote_id, dedup_key => format('quote.confirmed %s', quote_id),
+		attachments => array_remove(array[pdf.attachment_id], NULL), waits_for => pdf.waits_for);
+END
+$$;
+COMMENT ON FUNCTION sales_crm.confirm_signature(bigint) IS
+	'Queues the e-mail that brings the signed document to whoever signed: to the recipient of the link, else to the address that the signer gave';
+
+CREATE FUNCTION sales_crm.remind_recipients(quote_id bigint)
+RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	receiver record;
+BEGIN
+	FOR receiver IN
+		SELECT l.quote_link_id, l.recipient_email AS email, l.recipient_name AS name, q.locale
+		FROM sales_crm.quote_link l
+		JOIN sales_crm.quote q ON q.quote_id = l.quote_id
+		JOIN sales_crm.company c ON c.sender_email IS NOT NULL
+		WHERE l.quote_id = quote_id AND l.channel = 'email' AND l.revoked_at IS NULL ORDER BY l.quote_link_id
+	LOOP
+		-- The secret of its link is not kept: the reminder answers the e-mail that has it
+		PERFORM sales_crm.queue_email('quote.reminder', receiver.email, sales_crm.header_text(receiver.name), receiver.locale,
+			quote_id => quote_id, dedup_key => format('quote.reminder %s %s', receiver.quote_link_id, sales_crm.today()));
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.remind_recipients(bigint) IS
+	'Queues a reminder, at most one a day, to those whom a quote was sent to by e-mail';

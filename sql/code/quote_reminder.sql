@@ -41,6 +41,7 @@ BEGIN
 		PERFORM sales_crm.append_quote_event(due.quote_id, 'reminded',
 			data => jsonb_build_object('rules', to_jsonb(due.rules), 'valid_until', due.valid_until::text));
 		PERFORM sales_crm.notify_seller(due.quote_id, 'quote.reminder');
+		PERFORM sales_crm.queue_event('quote.reminder', due.quote_id, jsonb_build_object('rules', to_jsonb(due.rules)));
 		done := done + 1;
 	END LOOP;
 	RETURN done;

@@ -127,12 +127,28 @@ CREATE FUNCTION sales_crm.queue_quote_email(quote_link_id bigint, event text, li
 RETURNS bigint LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_variable
+DECLARE
+	receiver record;
+	pdf record;
 BEGIN
-	RAISE EXCEPTION 'e-mail cannot be sent yet' USING ERRCODE = 'feature_not_supported', HINT = 'Use the channel link, and send it yourself.';
+	SELECT l.recipient_email AS email, l.recipient_name AS name, l.quote_id, q.locale, t.attach_pdf INTO STRICT receiver
+	FROM sales_crm.quote_link l
+	JOIN sales_crm.quote q ON q.quote_id = l.quote_id
+	JOIN sales_crm.quote_template t ON t.quote_template_id = q.quote_template_id
+	WHERE l.quote_link_id = quote_link_id;
+	IF receiver.attach_pdf THEN
+		pdf := sales_crm.await_pdf(receiver.quote_id, 'quote');
+	ELSE
+		SELECT NULL::bigint AS attachment_id, NULL::bigint AS waits_for INTO pdf;
+	END IF;
+	RETURN sales_crm.queue_email(event, receiver.email, sales_crm.header_text(receiver.name), receiver.locale, jsonb_build_object('link', link),
+		quote_id => receiver.quote_id, subject => replace(subject, '{{link}}', link), body => replace(body, '{{link}}', link),
+		attachments => array_remove(array[pdf.attachment_id], NULL), waits_for => pdf.waits_for);
 END
 $$;
 COMMENT ON FUNCTION sales_crm.queue_quote_email(bigint, text, text, text, text) IS
-	'Queues the e-mail about a quote to the recipient of a link. Errors: 0A000';
+	'Queues the e-mail about a quote to the recipient of a link, with the PDF where the template says so. Errors: 22023, 55000';
 
 CREATE FUNCTION sales_crm.send_quote(quote_id bigint, channel text DEFAULT 'link', contact_id bigint DEFAULT NULL, email text DEFAULT NULL,
 	subject text DEFAULT NULL, body text DEFAULT NULL, recipient_name text DEFAULT NULL,
@@ -175,8 +191,11 @@ BEGIN
 	SELECT rtrim(c.portal_url, '/') || '/q/' || token || CASE channel WHEN 'direct' THEN '?direct' WHEN 'download' THEN '/quote.pdf' ELSE '' END
 	INTO link FROM sales_crm.company c;
 	link := coalesce(link, '/q/' || token);
+	IF quote.status = 'draft' THEN
+		PERFORM sales_crm.queue_event('quote.sent', quote_id, jsonb_build_object('channel', channel));
+	END IF;
 	IF channel = 'email' THEN
-		message_id := sales_crm.queue_quote_email(quote_link_id, 'quote_sent', link, subject, body);
+		message_id := sales_crm.queue_quote_email(quote_link_id, 'quote.sent', link, subject, body);
 	END IF;
 END
 $$;

@@ -85,6 +85,8 @@
 		OR account_id IS NOT NULL AND EXISTS (SELECT FROM sales_crm.account a WHERE a.account_id = attachment.account_id)
 		OR email_id IS NOT NULL AND EXISTS (SELECT FROM sales_crm.email e WHERE e.email_id = attachment.email_id)', 'true');
 	PERFORM sales_crm.setup_policy('attachment_content', 'attachment_content_admin', 'SELECT', '(SELECT sales_crm.is_admin())');
+	PERFORM sales_crm.setup_policy('quote_document', 'quote_document_visible', 'SELECT',
+		'EXISTS (SELECT FROM sales_crm.quote q WHERE q.quote_id = quote_document.quote_id)');
 	PERFORM sales_crm.setup_policy('suppressed_address', 'suppressed_address_manager', 'ALL', '(SELECT sales_crm.is_manager())');
 
 	-- Quotes
