@@ -44,20 +44,23 @@ $$;
 COMMENT ON FUNCTION sales_crm.notification_subject(text, text) IS
 	'What a member is told of an event, for format() with the customer and the number of the quote';
 
-CREATE FUNCTION sales_crm.notify_seller(quote_id bigint, event text, body text DEFAULT NULL)
-RETURNS void LANGUAGE sql SECURITY DEFINER
+CREATE FUNCTION sales_crm.notify_seller(quote_id bigint, event text, body text DEFAULT NULL, data jsonb DEFAULT '{}')
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
 	INSERT INTO sales_crm.notification (member_id, event, opportunity_id, quote_id, subject, body)
 	SELECT m.member_id, $2, q.opportunity_id, q.quote_id,
 		format(sales_crm.notification_subject($2, coalesce(m.locale, c.locale)), q.customer_name, q.number), nullif($3, '')
 	FROM sales_crm.quote q
 	JOIN sales_crm.member m ON m.member_id = sales_crm.quote_seller(q.quote_id)
 	CROSS JOIN sales_crm.company c
-	WHERE q.quote_id = $1
+	WHERE q.quote_id = $1;
+	PERFORM sales_crm.queue_event($2, $1, jsonb_strip_nulls($4));
+END
 $$;
-COMMENT ON FUNCTION sales_crm.notify_seller(bigint, text, text) IS
-	'Leaves the seller of a quote a notification';
+COMMENT ON FUNCTION sales_crm.notify_seller(bigint, text, text, jsonb) IS
+	'Leaves the seller of a quote a notification, and queues what leaves the database; data is for templates and webhooks';
 
 CREATE FUNCTION sales_crm.check_person(name text, email text, role text, required boolean)
 RETURNS void LANGUAGE plpgsql
@@ -230,7 +233,8 @@ BEGIN
 			'attachment_id', f.attachment_id::text, 'file_name', f.file_name, 'sha256', encode(f.sha256, 'hex')))
 	FROM sales_crm.attachment f WHERE f.attachment_id = coalesce(made, quote.attachment_id);
 	problem := sales_crm.move_opportunity_of(quote_id, 'signed');
-	PERFORM sales_crm.notify_seller(quote_id, 'quote.signed', concat_ws(E'\n', quote.signer_name, 'The opportunity stays in its phase: ' || problem || '.'));
+	PERFORM sales_crm.notify_seller(quote_id, 'quote.signed', concat_ws(E'\n', quote.signer_name, 'The opportunity stays in its phase: ' || problem || '.'),
+		jsonb_build_object('name', quote.signer_name));
 END
 $$;
 COMMENT ON FUNCTION sales_crm.apply_signature(bigint) IS
@@ -316,7 +320,7 @@ BEGIN
 	INSERT INTO sales_crm.change_request (quote_id, quote_link_id, note, requester_name, requester_email, ip, user_agent, requested_at, task_id)
 	VALUES (answer.quote_id, answer.quote_link_id, note, nullif(btrim(requester_name), ''), nullif(btrim(requester_email), ''), ip, left(user_agent, 1000), answer.answered_at, made);
 	UPDATE sales_crm.quote q SET status = 'change_requested', answered_at = answer.answered_at WHERE q.quote_id = answer.quote_id;
-	PERFORM sales_crm.notify_seller(answer.quote_id, 'quote.change_requested', note);
+	PERFORM sales_crm.notify_seller(answer.quote_id, 'quote.change_requested', note, jsonb_build_object('name', requester_name, 'note', note));
 	status := 'change_requested';
 	answered_at := answer.answered_at;
 	PERFORM sales_crm.remember_answer(answer.quote_id, request_key, payload, status, answered_at);
@@ -356,7 +360,8 @@ BEGIN
 		WHERE q.quote_id = answer.quote_id AND s.status IN ('draft', 'sent', 'viewed', 'signed')) THEN
 		problem := sales_crm.move_opportunity_of(answer.quote_id, 'lost');
 	END IF;
-	PERFORM sales_crm.notify_seller(answer.quote_id, 'quote.declined', concat_ws(E'\n', nullif(btrim(reason), ''), 'The opportunity stays open: ' || problem || '.'));
+	PERFORM sales_crm.notify_seller(answer.quote_id, 'quote.declined', concat_ws(E'\n', nullif(btrim(reason), ''), 'The opportunity stays open: ' || problem || '.'),
+		jsonb_build_object('name', refuser_name, 'reason', reason));
 	status := 'declined';
 	answered_at := answer.answered_at;
 	PERFORM sales_crm.remember_answer(answer.quote_id, request_key, payload, status, answered_at);

@@ -26,6 +26,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	due record;
+	mail record;
+	token text;
+	made bigint;
 	done bigint := 0;
 BEGIN
 	FOR due IN
@@ -40,6 +43,21 @@ BEGIN
 		CONTINUE WHEN NOT FOUND;
 		PERFORM sales_crm.append_quote_event(due.quote_id, 'reminded',
 			data => jsonb_build_object('rules', to_jsonb(due.rules), 'valid_until', due.valid_until::text));
+		-- To whom it was e-mailed, by a link of its own, since nobody knows the first one's token any more
+		FOR mail IN
+			SELECT l.* FROM sales_crm.quote_link l
+			WHERE l.quote_id = due.quote_id AND l.channel = 'email' AND l.follows_id IS NULL AND l.revoked_at IS NULL
+				AND (l.expires_at IS NULL OR l.expires_at > clock_timestamp())
+			ORDER BY l.quote_link_id
+		LOOP
+			token := sales_crm.make_token();
+			INSERT INTO sales_crm.quote_link AS n (quote_id, token_sha256, token_tail, channel, recipient_name, recipient_email, contact_id, expires_at, follows_id)
+			VALUES (mail.quote_id, sales_crm.token_sha256(token), right(token, 4), 'email', mail.recipient_name, mail.recipient_email, mail.contact_id,
+				mail.expires_at, mail.quote_link_id)
+			RETURNING n.quote_link_id INTO made;
+			PERFORM sales_crm.queue_quote_email(made, 'quote.reminder',
+				(SELECT rtrim(coalesce(c.portal_url, ''), '/') FROM sales_crm.company c) || '/q/' || token);
+		END LOOP;
 		PERFORM sales_crm.notify_seller(due.quote_id, 'quote.reminder');
 		PERFORM sales_crm.queue_event('quote.reminder', due.quote_id, jsonb_build_object('rules', to_jsonb(due.rules)));
 		done := done + 1;
@@ -48,4 +66,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sales_crm.remind_quotes() IS
-	'Gives the reminders that are due, and returns how many; up to 1,000 at a time, and none of a quote that somebody is working on. For housekeeping()';
+	'Gives the reminders that are due, to those whom the quote was e-mailed and to the seller, and returns of how many quotes; up to 1,000 at a time, and none of a quote that somebody is working on. For housekeeping()';
