@@ -37,11 +37,15 @@ BEGIN
 	FROM new_rate n JOIN old_rate p USING (tax_rate_id), sales_crm.opportunity o
 	WHERE l.tax_rate_id = n.tax_rate_id AND (n.percent, n.category) IS DISTINCT FROM (p.percent, p.category)
 		AND o.opportunity_id = l.opportunity_id AND o.closed_at IS NULL;
+	UPDATE sales_crm.quote_line l SET tax_percent = n.percent, tax_category = n.category
+	FROM new_rate n JOIN old_rate p USING (tax_rate_id), sales_crm.quote q
+	WHERE l.tax_rate_id = n.tax_rate_id AND (n.percent, n.category) IS DISTINCT FROM (p.percent, p.category)
+		AND q.quote_id = l.quote_id AND q.status = 'draft';
 	RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION sales_crm.tax_rate_follow() IS
-	'Statement trigger of tax_rate: a change of percent or category reaches the lines of open opportunities';
+	'Statement trigger of tax_rate: a change of percent or category reaches the lines of open opportunities and of drafts of quotes';
 
 CREATE FUNCTION sales_crm.add_product(opportunity_id bigint, product_id bigint, quantity numeric DEFAULT 1)
 RETURNS bigint LANGUAGE sql

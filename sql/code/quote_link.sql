@@ -7,8 +7,10 @@ BEGIN
 		RAISE EXCEPTION 'links of quotes are kept'
 			USING ERRCODE = 'SC101', DETAIL = 'They tell who got the quote.', HINT = 'Make it useless: SELECT sales_crm.revoke_quote_link(…).';
 	END IF;
-	IF (NEW.quote_link_id, NEW.quote_id, NEW.token_sha256, NEW.token_tail, NEW.channel, NEW.recipient_name, NEW.recipient_email, NEW.contact_id, NEW.created_at, NEW.created_by)
-		IS DISTINCT FROM (OLD.quote_link_id, OLD.quote_id, OLD.token_sha256, OLD.token_tail, OLD.channel, OLD.recipient_name, OLD.recipient_email, OLD.contact_id, OLD.created_at, OLD.created_by)
+	-- A contact may be deleted
+	IF (NEW.quote_link_id, NEW.quote_id, NEW.token_sha256, NEW.token_tail, NEW.channel, NEW.recipient_name, NEW.recipient_email, NEW.created_at, NEW.created_by)
+		IS DISTINCT FROM (OLD.quote_link_id, OLD.quote_id, OLD.token_sha256, OLD.token_tail, OLD.channel, OLD.recipient_name, OLD.recipient_email, OLD.created_at, OLD.created_by)
+		OR NEW.contact_id IS NOT NULL AND NEW.contact_id IS DISTINCT FROM OLD.contact_id
 		OR OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS DISTINCT FROM OLD.revoked_at
 		OR OLD.first_viewed_at IS NOT NULL AND NEW.first_viewed_at IS DISTINCT FROM OLD.first_viewed_at
 		OR NEW.views < OLD.views THEN
