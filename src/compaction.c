@@ -243,7 +243,7 @@ scrm_rebuild_forecast(PG_FUNCTION_ARGS pg_attribute_unused())
 Datum
 scrm_phase_ledger(PG_FUNCTION_ARGS)
 {
-	(void) trigger_require(fcinfo, "phase_ledger", TRIGGER_EVENT_AFTER, 0);
+	trigger_require_table(trigger_require(fcinfo, "phase_ledger", TRIGGER_EVENT_AFTER, 0), "phase");
 	(void) run_alone(&probability_plan, PLAN_WRITE, NULL);
 	return PointerGetDatum(NULL);
 }
@@ -255,7 +255,8 @@ scrm_phase_ledger(PG_FUNCTION_ARGS)
 Datum
 scrm_company_ledger(PG_FUNCTION_ARGS)
 {
-	(void) trigger_require(fcinfo, "company_ledger", TRIGGER_EVENT_AFTER, 0);
+	trigger_require_table(trigger_require(fcinfo, "company_ledger", TRIGGER_EVENT_AFTER, 0),
+						  "company");
 	(void) run_alone(&correct_plan, PLAN_WRITE_LATEST, NULL);
 	return PointerGetDatum(NULL);
 }

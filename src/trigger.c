@@ -15,6 +15,7 @@
 #include "executor/tuptable.h"
 #include "utils/rel.h"
 
+#include "plan.h"
 #include "trigger.h"
 
 static int trigger_read_pointer(Tuplestorestate *table);
@@ -42,6 +43,19 @@ trigger_require(FunctionCallInfo fcinfo, const char *function, TriggerEvent timi
 			 errmsg("trigger \"%s\" calls sales_crm.%s() at another time or level than it works at",
 					trigger->tg_trigger->tgname, function)));
 	return trigger;
+}
+
+/*
+ * trigger_require_table refuses other tables than the one of sales_crm that the function was
+ * written for. Errors: 39P01.
+ */
+void
+trigger_require_table(const TriggerData *trigger, const char *table)
+{
+	if (RelationGetRelid(trigger->tg_relation) != plan_relation(table))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("trigger \"%s\" is not on table sales_crm.%s",
+							   trigger->tg_trigger->tgname, table)));
 }
 
 /*

@@ -27,6 +27,7 @@ typedef struct TriggerRows
 
 extern TriggerData *trigger_require(FunctionCallInfo fcinfo, const char *function,
 									TriggerEvent timing, TriggerEvent level);
+extern void trigger_require_table(const TriggerData *trigger, const char *table);
 extern bool trigger_may_be_late(const TriggerData *trigger);
 
 extern void trigger_open_rows(TriggerRows *rows, const TriggerData *trigger);
