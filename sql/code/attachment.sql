@@ -1,8 +1,9 @@
 CREATE FUNCTION sales_crm.media_type_of(content bytea)
-RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE
+BEGIN
+	RETURN CASE
 		WHEN substr(content, 1, 5) = '%PDF-' THEN 'application/pdf'
 		WHEN substr(content, 1, 8) = '\x89504e470d0a1a0a' THEN 'image/png'
 		WHEN substr(content, 1, 3) = '\xffd8ff' THEN 'image/jpeg'
@@ -13,21 +14,24 @@ AS $$
 		WHEN substr(content, 1, 3) = '\x1f8b08' THEN 'application/gzip'
 		WHEN substr(content, 1, 8) = '\xd0cf11e0a1b11ae1' THEN 'application/x-ole-storage'
 		WHEN substr(content, 1, 15) = 'BEGIN:VCALENDAR' THEN 'text/calendar'
-	END
+	END;
+END
 $$;
 COMMENT ON FUNCTION sales_crm.media_type_of(bytea) IS
 	'The media type that the first bytes of a content tell (PDF, PNG, JPEG, GIF, WebP, TIFF, ZIP, gzip, OLE, iCalendar), or NULL';
 
 CREATE FUNCTION sales_crm.media_type_fits(media_type text, content bytea)
-RETURNS boolean LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURNS boolean LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT coalesce(sales_crm.media_type_of(content), '') = CASE
+BEGIN
+	RETURN coalesce(sales_crm.media_type_of(content), '') = CASE
 		WHEN media_type IN ('application/pdf', 'image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/tiff', 'application/zip', 'application/gzip')
 			THEN media_type
 		WHEN media_type ~ '^application/vnd\.(openxmlformats-officedocument|oasis\.opendocument)\.' THEN 'application/zip'
 		WHEN media_type IN ('application/msword', 'application/vnd.ms-excel', 'application/vnd.ms-powerpoint') THEN 'application/x-ole-storage'
-		ELSE coalesce(sales_crm.media_type_of(content), '') END
+		ELSE coalesce(sales_crm.media_type_of(content), '') END;
+END
 $$;
 COMMENT ON FUNCTION sales_crm.media_type_fits(text, bytea) IS
 	'Whether the first bytes of a content are what its media type promises; true for types that promise nothing';

@@ -24,15 +24,18 @@ COMMENT ON FUNCTION sales_crm.quote_follow() IS
 	'Row trigger of quote: the totals of a draft follow its discount and VAT method. Errors: 23514, 22003';
 
 CREATE FUNCTION sales_crm.choose_quote_template(locale text)
-RETURNS bigint LANGUAGE sql STABLE
+RETURNS bigint LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT t.quote_template_id
-	FROM sales_crm.quote_template t, sales_crm.company c
-	WHERE t.active
-	ORDER BY left(t.locale, 2) = left(coalesce($1, c.locale), 2) DESC, t.is_default DESC, t.locale = coalesce($1, c.locale) DESC,
-		left(t.locale, 2) = left(c.locale, 2) DESC, t.quote_template_id
-	LIMIT 1
+BEGIN
+	RETURN (
+		SELECT t.quote_template_id
+		FROM sales_crm.quote_template t, sales_crm.company c
+		WHERE t.active
+		ORDER BY left(t.locale, 2) = left(coalesce($1, c.locale), 2) DESC, t.is_default DESC, t.locale = coalesce($1, c.locale) DESC,
+			left(t.locale, 2) = left(c.locale, 2) DESC, t.quote_template_id
+		LIMIT 1);
+END
 $$;
 COMMENT ON FUNCTION sales_crm.choose_quote_template(text) IS
 	'The template for a customer of a locale: a default one of its language, else one of the company''s';

@@ -17,29 +17,35 @@ COMMENT ON FUNCTION sales_crm.quote_answer_frozen() IS
 	'Row trigger of signature, change_request, refusal and quote_answer: nobody changes or deletes them. Errors: SC101';
 
 CREATE FUNCTION sales_crm.quote_seller(quote_id bigint)
-RETURNS bigint LANGUAGE sql STABLE
+RETURNS bigint LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT coalesce(o.owner_id, q.created_by)
-	FROM sales_crm.quote q JOIN sales_crm.opportunity o USING (opportunity_id) WHERE q.quote_id = $1
+BEGIN
+	RETURN (
+		SELECT coalesce(o.owner_id, q.created_by)
+		FROM sales_crm.quote q JOIN sales_crm.opportunity o USING (opportunity_id) WHERE q.quote_id = $1);
+END
 $$;
 COMMENT ON FUNCTION sales_crm.quote_seller(bigint) IS
 	'Who is told what happens to a quote: the opportunity''s owner, else who made the quote';
 
 CREATE FUNCTION sales_crm.notification_subject(event text, locale text)
-RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE left(locale, 2) WHEN 'fr' THEN v.fr WHEN 'nl' THEN v.nl WHEN 'de' THEN v.de ELSE v.en END
-	FROM (VALUES
-		('quote.viewed', '%s has opened %s', '%s a ouvert %s', '%s heeft %s geopend', '%s hat %s geöffnet'),
-		('quote.signed', '%s has signed %s', '%s a signé %s', '%s heeft %s ondertekend', '%s hat %s unterzeichnet'),
-		('quote.change_requested', '%s asks for a change of %s', '%s demande une modification de %s', '%s vraagt een wijziging van %s', '%s bittet um eine Änderung von %s'),
-		('quote.declined', '%s has declined %s', '%s a refusé %s', '%s heeft %s afgewezen', '%s hat %s abgelehnt'),
-		('quote.expired', '%2$s for %1$s has expired', '%2$s pour %1$s a expiré', '%2$s voor %1$s is verlopen', '%2$s für %1$s ist abgelaufen'),
-		('quote.reminder', '%s has not answered %s yet', '%s n’a pas encore répondu à %s', '%s heeft nog niet geantwoord op %s', '%s hat auf %s noch nicht geantwortet')
-	) AS v (event, en, fr, nl, de)
-	WHERE v.event = $1
+BEGIN
+	RETURN (
+		SELECT CASE left(locale, 2) WHEN 'fr' THEN v.fr WHEN 'nl' THEN v.nl WHEN 'de' THEN v.de ELSE v.en END
+		FROM (VALUES
+			('quote.viewed', '%s has opened %s', '%s a ouvert %s', '%s heeft %s geopend', '%s hat %s geöffnet'),
+			('quote.signed', '%s has signed %s', '%s a signé %s', '%s heeft %s ondertekend', '%s hat %s unterzeichnet'),
+			('quote.change_requested', '%s asks for a change of %s', '%s demande une modification de %s', '%s vraagt een wijziging van %s', '%s bittet um eine Änderung von %s'),
+			('quote.declined', '%s has declined %s', '%s a refusé %s', '%s heeft %s afgewezen', '%s hat %s abgelehnt'),
+			('quote.expired', '%2$s for %1$s has expired', '%2$s pour %1$s a expiré', '%2$s voor %1$s is verlopen', '%2$s für %1$s ist abgelaufen'),
+			('quote.reminder', '%s has not answered %s yet', '%s n’a pas encore répondu à %s', '%s heeft nog niet geantwoord op %s', '%s hat auf %s noch nicht geantwortet')
+		) AS v (event, en, fr, nl, de)
+		WHERE v.event = $1);
+END
 $$;
 COMMENT ON FUNCTION sales_crm.notification_subject(text, text) IS
 	'What a member is told of an event, for format() with the customer and the number of the quote';
@@ -133,11 +139,13 @@ COMMENT ON FUNCTION sales_crm.check_answer(text, text, jsonb) IS
 	'Locks the quote behind a token and says whether it is open for an answer, or the result of the same request before. Errors: SC103, SC102, SC104, SC106, SC107, 22023';
 
 CREATE FUNCTION sales_crm.remember_answer(quote_id bigint, request_key text, payload jsonb, status text, answered_at timestamptz)
-RETURNS void LANGUAGE sql
+RETURNS void LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
 	INSERT INTO sales_crm.quote_answer (quote_id, request_key, payload_sha256, status, answered_at)
-	VALUES ($1, $2, sha256(convert_to($3::text, 'UTF8')), $4, $5)
+	VALUES ($1, $2, sha256(convert_to($3::text, 'UTF8')), $4, $5);
+END
 $$;
 COMMENT ON FUNCTION sales_crm.remember_answer(bigint, text, jsonb, text, timestamptz) IS
 	'Keeps the result of an answer for repeated requests';
@@ -181,21 +189,24 @@ COMMENT ON FUNCTION sales_crm.move_opportunity_of(bigint, text) IS
 	'Moves the opportunity of a quote to the phase that is marked on_quote_signed (target signed), or whose outcome is target (lost, expired), if there is one and it is not behind. Returns why not, when the opportunity is closed or a rule of its pipeline forbids the move';
 
 CREATE FUNCTION sales_crm.signed_document(quote_id bigint)
-RETURNS text LANGUAGE sql STABLE
+RETURNS text LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT sales_crm.add_evidence(q.html, q.snapshot, q.snapshot::text,
-		jsonb_build_object('signer_name', s.signer_name, 'signer_email', s.signer_email, 'typed', s.image IS NULL AND NOT s.paper, 'on_paper', s.paper,
-			'image', 'data:image/png;base64,' || translate(encode(s.image, 'base64'), E'\n', ''), 'consent_text', s.consent_text, 'ip', host(s.ip),
-			'user_agent', s.user_agent, 'signed_at', s.signed_at, 'snapshot_sha256', encode(s.snapshot_sha256, 'hex')),
-		(SELECT jsonb_agg(jsonb_build_object('kind', e.kind, 'at', e.at, 'who', coalesce(m.name, e.data ->> 'signer_name', l.recipient_name, l.recipient_email),
-				'sha256', encode(e.sha256, 'hex')) ORDER BY e.position)
-			FROM sales_crm.quote_event e
-			LEFT JOIN sales_crm.member m ON m.member_id = e.member_id
-			LEFT JOIN sales_crm.quote_link l ON l.quote_link_id = e.quote_link_id
-			WHERE e.quote_id = q.quote_id))
-	FROM sales_crm.quote q JOIN sales_crm.signature s USING (quote_id)
-	WHERE q.quote_id = $1
+BEGIN
+	RETURN (
+		SELECT sales_crm.add_evidence(q.html, q.snapshot, q.snapshot::text,
+			jsonb_build_object('signer_name', s.signer_name, 'signer_email', s.signer_email, 'typed', s.image IS NULL AND NOT s.paper, 'on_paper', s.paper,
+				'image', 'data:image/png;base64,' || translate(encode(s.image, 'base64'), E'\n', ''), 'consent_text', s.consent_text, 'ip', host(s.ip),
+				'user_agent', s.user_agent, 'signed_at', s.signed_at, 'snapshot_sha256', encode(s.snapshot_sha256, 'hex')),
+			(SELECT jsonb_agg(jsonb_build_object('kind', e.kind, 'at', e.at, 'who', coalesce(m.name, e.data ->> 'signer_name', l.recipient_name, l.recipient_email),
+					'sha256', encode(e.sha256, 'hex')) ORDER BY e.position)
+				FROM sales_crm.quote_event e
+				LEFT JOIN sales_crm.member m ON m.member_id = e.member_id
+				LEFT JOIN sales_crm.quote_link l ON l.quote_link_id = e.quote_link_id
+				WHERE e.quote_id = q.quote_id))
+		FROM sales_crm.quote q JOIN sales_crm.signature s USING (quote_id)
+		WHERE q.quote_id = $1);
+END
 $$;
 COMMENT ON FUNCTION sales_crm.signed_document(bigint) IS
 	'The document of a signed quote with the evidence of its signature: one HTML file that needs nothing else. NULL when it was not signed';

@@ -32,13 +32,16 @@ COMMENT ON FUNCTION sales_crm.quote_line_guard() IS
 	'Row trigger of quote_line: fills in what was not given, and what the tax rate says. Errors: 23503';
 
 CREATE FUNCTION sales_crm.quote_totals(quote_id bigint)
-RETURNS jsonb LANGUAGE sql STABLE
+RETURNS jsonb LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT sales_crm.totals_with_lines(l.quantity, l.unit_price, l.discount_percent, l.discount_amount, l.tax_percent, l.tax_category,
-		l.optional, q.discount_percent, q.discount_amount, q.vat_method, q.currency, q.prices_include_tax ORDER BY l.position, l.quote_line_id)
-	FROM sales_crm.quote q JOIN sales_crm.quote_line l USING (quote_id)
-	WHERE q.quote_id = $1
+BEGIN
+	RETURN (
+		SELECT sales_crm.totals_with_lines(l.quantity, l.unit_price, l.discount_percent, l.discount_amount, l.tax_percent, l.tax_category,
+			l.optional, q.discount_percent, q.discount_amount, q.vat_method, q.currency, q.prices_include_tax ORDER BY l.position, l.quote_line_id)
+		FROM sales_crm.quote q JOIN sales_crm.quote_line l USING (quote_id)
+		WHERE q.quote_id = $1);
+END
 $$;
 COMMENT ON FUNCTION sales_crm.quote_totals(bigint) IS
 	'What the lines of a quote come to: quote.totals computed anew; NULL without lines. Errors: 23514, 22003';

@@ -1,9 +1,12 @@
 CREATE FUNCTION sales_crm.format_quote_number(format text, year integer, number bigint)
-RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT replace(replace(format, zeros, lpad(number::text, greatest(length(zeros) - 2, length(number::text)), '0')), '{year}', year::text)
-	FROM substring(format FROM '\{0+\}') zeros
+BEGIN
+	RETURN (
+		SELECT replace(replace(format, zeros, lpad(number::text, greatest(length(zeros) - 2, length(number::text)), '0')), '{year}', year::text)
+		FROM substring(format FROM '\{0+\}') zeros);
+END
 $$;
 COMMENT ON FUNCTION sales_crm.format_quote_number(text, integer, bigint) IS
 	'A number of quotes as company.quote_number_format wants it: {year}, and {00000} for the number with at least so many digits';
