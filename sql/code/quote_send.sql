@@ -239,6 +239,9 @@ BEGIN
 	FROM sales_crm.quote_line l WHERE l.quote_id = revise_quote.quote_id
 	ORDER BY l.position, l.quote_line_id;
 	UPDATE sales_crm.quote q SET status = 'superseded' WHERE q.quote_id = revise_quote.quote_id;
+	IF quote.sent_at IS NOT NULL THEN
+		PERFORM sales_crm.queue_event('quote.superseded', quote_id, jsonb_build_object('next_quote_id', made));
+	END IF;
 	RETURN made;
 END
 $$;
@@ -254,6 +257,9 @@ BEGIN
 	PERFORM sales_crm.require_quote(quote_id);
 	PERFORM sales_crm.lock_quote(quote_id);
 	UPDATE sales_crm.quote q SET status = 'withdrawn' WHERE q.quote_id = withdraw_quote.quote_id AND q.status <> 'withdrawn';
+	IF FOUND AND EXISTS (SELECT FROM sales_crm.quote q WHERE q.quote_id = withdraw_quote.quote_id AND q.sent_at IS NOT NULL) THEN
+		PERFORM sales_crm.queue_event('quote.withdrawn', quote_id);
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION sales_crm.withdraw_quote(bigint) IS

@@ -61,32 +61,78 @@ SELECT rule, errcode, message, hint FROM sales_crm.explain_transition(:opportuni
 \set ECHO none
 
 \echo
-\echo '5. Lost, with the reason: the opportunity is completed, its follow-up is done.'
+\echo '5. The lines become a quote in one step; a draft is edited by plain SQL. The customer gets a link.'
+\set ECHO queries
+SELECT sales_crm.create_quote(:opportunity_id) AS quote_id \gset
+UPDATE sales_crm.quote SET introduction = 'Light for warm evenings, as we discussed.' WHERE quote_id = :quote_id;
+SELECT link, token FROM sales_crm.send_quote(:quote_id, 'link', recipient_name => 'Anna Peeters', email => 'anna@lumiere.example') \gset
+SELECT number, version, status, valid_until, net::numeric(12,2), vat::numeric(12,2), gross::numeric(12,2) FROM sales_crm.quote_overview WHERE quote_id = :quote_id;
+\set ECHO none
+\echo '   Anna opens it (the page calls these functions), and would like something changed.'
+\set ECHO queries
+SELECT status, quote_number, gross, valid_until, seller ->> 'name' AS seller, length(html) > 5000 AS document FROM sales_crm.open_quote(:'token');
+SELECT sales_crm.record_view(:'token');
+SELECT status FROM sales_crm.request_change(:'token', 'Could you do 8 percent?', 'Anna Peeters', 'anna@lumiere.example', request_key => 'anna-1');
+\set ECHO none
+\echo '   Julien is told at once, has a task with her words, and makes the next version; the old link says so.'
+\set ECHO queries
+SELECT subject, body FROM sales_crm.my_notifications WHERE event LIKE '%change%';
+SELECT subject, details FROM sales_crm.task WHERE opportunity_id = :opportunity_id AND origin = 'change_request';
+SELECT sales_crm.revise_quote(:quote_id) AS next_id \gset
+UPDATE sales_crm.quote SET discount_percent = 8 WHERE quote_id = :next_id;
+SELECT token AS next_token FROM sales_crm.send_quote(:next_id, 'link', recipient_name => 'Anna Peeters', email => 'anna@lumiere.example') \gset
+SELECT o.status, o.has_successor FROM sales_crm.open_quote(:'token') o;
+\set ECHO none
+\echo '   What was sent does not change any more, whoever tries; what she read is what she signs.'
+\set ECHO queries
+UPDATE sales_crm.quote SET discount_percent = 0 WHERE quote_id = :next_id;
+SELECT s.status FROM sales_crm.open_quote(:'next_token') o,
+	sales_crm.sign_quote(:'next_token', o.snapshot_sha256, 'Anna Peeters', 'anna@lumiere.example', request_key => 'anna-2', consent_text => 'I accept this quotation.') s;
+SELECT phase, probability, amount::numeric(12,2) FROM sales_crm.opportunity_overview WHERE opportunity_id = :opportunity_id;
+SELECT quote_number, position, name, quantity::numeric(12,0), base::numeric(12,2) FROM sales_crm.billable_line WHERE opportunity_id = :opportunity_id;
+\set ECHO none
+\echo '   The proof: each event hashes the one before it, the signature names the hash of what was read, and all of it verifies.'
+\set ECHO queries
+SELECT position, kind, left(encode(previous_sha256, 'hex'), 12) AS follows, left(encode(sha256, 'hex'), 12) AS sha256, data ->> 'signer_name' AS signer
+FROM sales_crm.quote_event WHERE quote_id = :next_id ORDER BY position;
+SELECT s.signer_name, s.consent_text, s.snapshot_sha256 = sha256(convert_to(q.snapshot::text, 'UTF8')) AS of_what_was_read, a.file_name
+FROM sales_crm.signature s JOIN sales_crm.quote q USING (quote_id) JOIN sales_crm.attachment a USING (attachment_id) WHERE quote_id = :next_id;
+SELECT job, done FROM sales_crm.housekeeping() WHERE job LIKE '%quote%';
+SELECT (SELECT count(*) FROM sales_crm.verify_quotes()) AS wrong_quotes, (SELECT count(*) FROM sales_crm.verify_quote_events()) AS wrong_events,
+	(SELECT left(encode(sha256, 'hex'), 12) FROM sales_crm.quote_event_head()) AS head_to_write_down;
+\set ECHO none
+
+\echo
+\echo '6. Another one is lost, with the reason: the opportunity is completed, its follow-up is done.'
+SELECT min(opportunity_id) AS lost_id FROM sales_crm.opportunity_overview WHERE status = 'open' AND pipeline = 'Standard' AND opportunity_id <> :opportunity_id AND open_tasks > 0 \gset
 \set ECHO queries
 UPDATE sales_crm.opportunity SET
 	phase_id = (SELECT phase_id FROM sales_crm.phase WHERE name = 'Lost'),
 	lost_reason_id = (SELECT lost_reason_id FROM sales_crm.lost_reason WHERE name = 'Price')
-WHERE opportunity_id = :opportunity_id;
-SELECT status, probability, lost_reason, closed_at IS NOT NULL AS closed, open_tasks
-FROM sales_crm.opportunity_overview WHERE opportunity_id = :opportunity_id;
-SELECT kind, title, old, new, member FROM sales_crm.timeline WHERE opportunity_id = :opportunity_id ORDER BY at, kind <> 'created', record_id;
+WHERE opportunity_id = :lost_id;
+SELECT name, status, probability, lost_reason, closed_at IS NOT NULL AS closed
+FROM sales_crm.opportunity_overview WHERE opportunity_id = :lost_id;
+\set ECHO none
+\echo '   All that happened to the first one, in one list.'
+\set ECHO queries
+SELECT line, member FROM sales_crm.timeline_page(:opportunity_id);
 \set ECHO none
 
 \echo
-\echo '6. The board.'
+\echo '7. The board.'
 \set ECHO queries
 SELECT pipeline, phase, opportunities, amount::numeric(12,2), weighted_amount::numeric(12,2) AS weighted, rotting
 FROM sales_crm.pipeline_board;
 \set ECHO none
 
 \echo
-\echo '7. What Julien has to do.'
+\echo '8. What Julien has to do.'
 \set ECHO queries
 SELECT due_on, due, subject, opportunity FROM sales_crm.my_open_tasks LIMIT 8;
 \set ECHO none
 
 \echo
-\echo '8. The forecast: plain, and weighted by probability; and what this opportunity did to it.'
+\echo '9. The forecast: plain, and weighted by probability; and what this opportunity did to it.'
 \set ECHO queries
 SELECT month, open_opportunities, open_amount::numeric(12,2), weighted_amount::numeric(12,2) AS weighted, won_amount::numeric(12,2)
 FROM sales_crm.forecast_by_month WHERE pipeline = 'Standard';
@@ -95,7 +141,7 @@ FROM sales_crm.forecast_causes(:opportunity_id);
 \set ECHO none
 
 \echo
-\echo '9. The dashboard, and what next month may bring (10 %, 50 % and 90 % of chances are below).'
+\echo '10. The dashboard, and what next month may bring (10 %, 50 % and 90 % of chances are below).'
 \set ECHO queries
 SELECT open_opportunities, open_amount::numeric(12,2), weighted_amount::numeric(12,2) AS weighted, won_amount_this_year::numeric(12,2) AS won_this_year,
 	win_rate_this_year, rotting, overdue_tasks FROM sales_crm.sales_dashboard;
