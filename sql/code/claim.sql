@@ -31,6 +31,7 @@ CREATE FUNCTION sales_crm.claim_messages(
 RETURNS SETOF record LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET jit = off
 SET enable_bitmapscan = off
 SET plan_cache_mode = force_generic_plan
 AS $$
@@ -123,10 +124,15 @@ COMMENT ON FUNCTION sales_crm.sift_messages(bigint[]) IS
 
 CREATE FUNCTION sales_crm.message_verdicts(
 	message_ids bigint[], OUT message_id bigint, OUT verdict text, OUT look_again_at timestamptz)
-RETURNS SETOF record LANGUAGE sql
+RETURNS SETOF record LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
 	SELECT c.message_id, c.verdict,
 		CASE c.verdict
 			WHEN 'The webhook is paused.' THEN greatest(c.paused_until, clock_timestamp() + interval '30 seconds')
@@ -147,9 +153,12 @@ AS $$
 		JOIN sales_crm.message_body b ON b.message_id = m.message_id
 		LEFT JOIN sales_crm.webhook w ON w.webhook_id = m.webhook_id
 		LEFT JOIN LATERAL (
-			SELECT e.available_at AS earlier_at FROM sales_crm.message e
-			WHERE e.order_key = m.order_key AND e.message_id < m.message_id
-			ORDER BY e.message_id LIMIT 1) p ON true) c
+			-- By the index of order_key, however few rows the planner expects: not by keys below this one
+			SELECT e.available_at AS earlier_at
+			FROM (SELECT x.message_id, x.available_at FROM sales_crm.message x WHERE x.order_key = m.order_key OFFSET 0) e
+			WHERE m.order_key IS NOT NULL AND e.message_id < m.message_id
+			ORDER BY e.message_id LIMIT 1) p ON true) c;
+END
 $$;
 COMMENT ON FUNCTION sales_crm.message_verdicts(bigint[]) IS
 	'Why messages are not to be delivered now, NULL where they are: for good, or until look_again_at';
@@ -158,6 +167,7 @@ CREATE FUNCTION sales_crm.complete_messages(message_ids bigint[], fences bigint[
 RETURNS SETOF bigint LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET jit = off
 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE

@@ -19,6 +19,12 @@ BEGIN
 	job := 'apply_retention';
 	done := sales_crm.apply_retention();
 	RETURN NEXT;
+	job := 'remind_members';
+	done := sales_crm.remind_members();
+	RETURN NEXT;
+	job := 'prune_messages';
+	done := sales_crm.prune_messages();
+	RETURN NEXT;
 	-- Last: it has what the others appended, and waits for nobody
 	job := 'checkpoint_quote_events';
 	done := sales_crm.checkpoint_quote_events();
@@ -26,4 +32,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sales_crm.housekeeping() IS
-	'What is to be done now and then, each minute say: folds the forecast''s ledger, writes down which quotes have expired, reminds of quotes, extends the chain over the events of quotes, applies retention rules. One row per job with how much it did; no row while another session is at it';
+	'What is to be done now and then, each minute say: folds the forecast''s ledger, writes down which quotes have expired, reminds of quotes, extends the chain over the events of quotes, applies retention rules, gives members their reminders, forgets old messages. One row per job with how much it did; no row while another session is at it';

@@ -90,7 +90,7 @@ BEGIN
 		body := coalesce(body, sales_crm.webhook_body(event, data));
 		PERFORM sales_crm.queue_message('webhook', event, jsonb_build_object('event_id', event_id, 'body', body),
 			recipient => hook.url, webhook_id => hook.webhook_id, quote_id => quote_id, opportunity_id => opportunity_id,
-			order_key => format('webhook %s quote %s', hook.webhook_id, quote_id));
+			order_key => 'webhook ' || hook.webhook_id || ' quote ' || quote_id);
 		queued := queued + 1;
 	END LOOP;
 	RETURN queued;
