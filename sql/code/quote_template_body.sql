@@ -30,7 +30,7 @@ p, h1, h2, dl, dt, dd, table { margin: 0; }
 .facts { width: 21rem; padding: 0.75rem 1rem; border-radius: 6px; background: #f4f6f8; font-size: 0.8125rem; }
 .facts table { border-collapse: collapse; }
 .facts th { padding: 0.1rem 1.25rem 0.1rem 0; color: #5b6673; font-weight: 400; text-align: left; vertical-align: top; white-space: nowrap; }
-.facts td { padding: 0.1rem 0; font-weight: 700; }
+.facts td { padding: 0.1rem 0; font-weight: 700; overflow-wrap: anywhere; }
 .facts .contact { font-weight: 400; }
 h1 { font-size: 1.75rem; font-weight: 700; line-height: 1.2; letter-spacing: -0.01em; }
 h1 .kind { color: {{company.readable_color}}; }

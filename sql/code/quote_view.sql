@@ -18,7 +18,7 @@ AS $$
 			"address": "Adresse IP", "device": "Navigateur", "agreement": "Accord donné", "signature": "Signature", "typed": "Signé en écrivant son nom",
 			"fingerprint": "Empreinte SHA-256 du document", "fingerprint_note": "Elle porte sur le contenu du devis tel qu’il a été lu et signé ; la moindre modification la changerait. Ce contenu est joint à ce fichier.",
 			"history": "Historique", "event": "Événement", "who": "Par", "time": "Date et heure", "chain": "Empreinte",
-			"event_created": "Créé", "event_sent": "Envoyé", "event_viewed": "Ouvert", "event_signed": "Signé", "event_extended": "Validité prolongée", "event_link_created": "Lien créé", "event_reminded": "Rappel envoyé", "event_code_sent": "Code envoyé"}'
+			"event_created": "Créé", "event_sent": "Envoyé", "event_viewed": "Ouvert", "event_signed": "Signé", "event_extended": "Validité prolongée", "event_link_created": "Lien créé", "event_link_revoked": "Lien retiré", "event_reminded": "Rappel envoyé", "event_code_sent": "Code envoyé"}'
 		WHEN 'nl' THEN jsonb '{
 			"quote": "Offerte", "draft": "Concept", "number": "Nummer", "version": "Versie", "date": "Datum", "valid_until": "Geldig tot en met",
 			"customer": "Voor", "contact": "Uw contactpersoon", "vat_number": "Btw-nummer", "position": "Nr.", "description": "Omschrijving",
@@ -32,7 +32,7 @@ AS $$
 			"address": "IP-adres", "device": "Browser", "agreement": "Gegeven akkoord", "signature": "Handtekening", "typed": "Ondertekend door de naam te typen",
 			"fingerprint": "SHA-256-vingerafdruk van het document", "fingerprint_note": "Hij is berekend over de inhoud van de offerte zoals ze gelezen en ondertekend is; elke wijziging zou hem veranderen. Die inhoud zit in dit bestand.",
 			"history": "Verloop", "event": "Gebeurtenis", "who": "Door", "time": "Tijdstip", "chain": "Vingerafdruk",
-			"event_created": "Gemaakt", "event_sent": "Verzonden", "event_viewed": "Geopend", "event_signed": "Ondertekend", "event_extended": "Geldigheid verlengd", "event_link_created": "Link gemaakt", "event_reminded": "Herinnering verzonden", "event_code_sent": "Code verzonden"}'
+			"event_created": "Gemaakt", "event_sent": "Verzonden", "event_viewed": "Geopend", "event_signed": "Ondertekend", "event_extended": "Geldigheid verlengd", "event_link_created": "Link gemaakt", "event_link_revoked": "Link ingetrokken", "event_reminded": "Herinnering verzonden", "event_code_sent": "Code verzonden"}'
 		WHEN 'de' THEN jsonb '{
 			"quote": "Angebot", "draft": "Entwurf", "number": "Nummer", "version": "Version", "date": "Datum", "valid_until": "Gültig bis",
 			"customer": "Für", "contact": "Ihr Ansprechpartner", "vat_number": "USt-IdNr.", "position": "Pos.", "description": "Bezeichnung",
@@ -46,7 +46,7 @@ AS $$
 			"address": "IP-Adresse", "device": "Browser", "agreement": "Erteilte Zustimmung", "signature": "Unterschrift", "typed": "Unterzeichnet durch Eingabe des Namens",
 			"fingerprint": "SHA-256-Prüfsumme des Dokuments", "fingerprint_note": "Sie gilt dem Inhalt des Angebots, wie er gelesen und unterzeichnet wurde; jede Änderung würde sie ändern. Dieser Inhalt liegt der Datei bei.",
 			"history": "Verlauf", "event": "Ereignis", "who": "Durch", "time": "Zeitpunkt", "chain": "Prüfsumme",
-			"event_created": "Erstellt", "event_sent": "Gesendet", "event_viewed": "Geöffnet", "event_signed": "Unterzeichnet", "event_extended": "Gültigkeit verlängert", "event_link_created": "Link erstellt", "event_reminded": "Erinnerung gesendet", "event_code_sent": "Code gesendet"}'
+			"event_created": "Erstellt", "event_sent": "Gesendet", "event_viewed": "Geöffnet", "event_signed": "Unterzeichnet", "event_extended": "Gültigkeit verlängert", "event_link_created": "Link erstellt", "event_link_revoked": "Link widerrufen", "event_reminded": "Erinnerung gesendet", "event_code_sent": "Code gesendet"}'
 		ELSE jsonb '{
 			"quote": "Quotation", "draft": "Draft", "number": "Number", "version": "Version", "date": "Date", "valid_until": "Valid until",
 			"customer": "Prepared for", "contact": "Your contact", "vat_number": "VAT number", "position": "No.", "description": "Description",
@@ -60,7 +60,7 @@ AS $$
 			"address": "IP address", "device": "Browser", "agreement": "Agreement given", "signature": "Signature", "typed": "Signed by typing the name",
 			"fingerprint": "SHA-256 fingerprint of the document", "fingerprint_note": "It is computed over the content of the quotation as it was read and signed; any change would change it. That content is part of this file.",
 			"history": "History", "event": "Event", "who": "By", "time": "Time", "chain": "Fingerprint",
-			"event_created": "Created", "event_sent": "Sent", "event_viewed": "Opened", "event_signed": "Signed", "event_extended": "Validity extended", "event_link_created": "Link made", "event_reminded": "Reminder sent", "event_code_sent": "Code sent"}'
+			"event_created": "Created", "event_sent": "Sent", "event_viewed": "Opened", "event_signed": "Signed", "event_extended": "Validity extended", "event_link_created": "Link made", "event_link_revoked": "Link revoked", "event_reminded": "Reminder sent", "event_code_sent": "Code sent"}'
 		END
 $$;
 COMMENT ON FUNCTION sales_crm.quote_words(text) IS
@@ -71,8 +71,8 @@ RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	-- Relative luminance that a colour may have for a contrast of 4.5 to white (WCAG 2.2)
-	allowed CONSTANT float8 := 1.05 / 4.5 - 0.05;
+	-- Relative luminance with a contrast of 5 to white, and so the 4.5 that WCAG 2.2 asks for to a light grey
+	allowed CONSTANT float8 := 1.05 / 5 - 0.05;
 	linear float8[];
 	luminance float8;
 BEGIN
@@ -92,7 +92,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sales_crm.readable_color(text) IS
-	'A colour, made so dark that text in it is readable on white, and white text on it (contrast of at least 4.5, WCAG 2.2). Errors: 22023 for what is not #rrggbb';
+	'A colour, made so dark that text in it is readable on white, and white text on it (contrast of at least 5; WCAG 2.2 asks for 4.5). Errors: 22023 for what is not #rrggbb';
 
 -- Not IMMUTABLE, as jsonb_build_object() is not, so that the planner inlines it.
 CREATE FUNCTION sales_crm.quote_view_line(line jsonb, number bigint, currency text, minor_units integer, locale text)

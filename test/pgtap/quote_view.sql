@@ -57,7 +57,7 @@ $$;
 SELECT is_empty($$
 	SELECT c, sales_crm.readable_color(c) FROM (SELECT '#' || lpad(to_hex((random() * 16777215)::integer), 6, '0') AS c FROM generate_series(1, 1000)
 		UNION ALL VALUES ('#ffffff'), ('#ffff00'), ('#000000'), ('#00ff00'), ('#FF0000'), ('#0000ff'), ('#808080')) x
-	WHERE 1.05 / (pg_temp.luminance(sales_crm.readable_color(c)) + 0.05) < 4.5
+	WHERE 1.05 / (pg_temp.luminance(sales_crm.readable_color(c)) + 0.05) < 5
 $$, 'text in any colour is readable on white');
 SELECT is(sales_crm.readable_color('#1F4E79'), '#1f4e79', 'a dark colour stays');
 SELECT isnt(sales_crm.readable_color('#767676'), '#000000', 'a light one is still itself, only darker');

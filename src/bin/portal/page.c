@@ -136,8 +136,9 @@ page_consent(Buffer *out, const PageData *data)
 void
 page_brand_css(Buffer *out, const char *color)
 {
-	/* The luminance that white text can stand on, with a contrast of 4.5 (WCAG 2.2) */
-	const double allowed = 1.05 / 4.5 - 0.05;
+	/* The luminance that has a contrast of 5 to white, and so the 4.5 that WCAG 2.2 asks for to the
+	   light grey of the page */
+	const double allowed = 1.05 / 5 - 0.05;
 	const double weights[] = {0.2126, 0.7152, 0.0722};
 	double linear[3];
 	double luminance = 0;
