@@ -72,7 +72,7 @@ install: install-programs
 install-programs: $(PROGRAMS)
 	$(if $(PROGRAMS),mkdir -p '$(DESTDIR)$(bindir)' && install -m 755 $(PROGRAMS) '$(DESTDIR)$(bindir)')
 
-.PHONY: programs install-programs help demo test bench stress valgrind fuzz lint format
+.PHONY: programs install-programs help demo test bench stress valgrind fuzz screenshots lint format
 
 help:
 	@echo 'make              build'
@@ -83,6 +83,7 @@ help:
 	@echo 'make bench        figures against hand-written SQL and a PL/pgSQL twin (ROUNDS=5 FIGURES=opportunity)'
 	@echo 'make stress       long campaigns (SECONDS=20, SEED=…)'
 	@echo 'make valgrind     the SQL tests under valgrind'
+	@echo 'make screenshots  every page of the portal at phone and desktop size, in the folder screenshots'
 	@echo 'make fuzz         fuzzing of what reads bytes of strangers, with sanitizers (SECONDS=60 HARNESS=mustache)'
 	@echo 'make lint         clang-format and cppcheck'
 	@echo 'make format       clang-format in place'
@@ -117,6 +118,11 @@ valgrind:
 	@test/lib/packages test valgrind
 	@test/lib/install
 	@test/lib/valgrind
+
+screenshots:
+	@test/lib/packages test
+	@test/lib/install
+	@test/lib/test screenshots
 
 fuzz:
 	@test/lib/packages fuzz
