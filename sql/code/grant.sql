@@ -279,6 +279,8 @@ VALUES
 	('quote_event_head()',                 ''    , ''    , ''    , 'x'   , ''    , ''    , ''),
 	('quote_event_text()',                 ''    , ''    , ''    , 'x'   , ''    , ''    , ''),
 	('quote_file_name()',                  ''    , ''    , ''    , ''    , ''    , ''    , ''),
+	('quote_pdf()',                        ''    , ''    , ''    , ''    , ''    , ''    , 'x'),
+	('quote_pdf_state()',                  ''    , ''    , ''    , ''    , ''    , ''    , ''),
 	('quote_rules()',                      'x'   , 'x'   , 'x'   , 'x'   , 'x'   , ''    , ''),
 	('quote_seller()',                     ''    , ''    , ''    , ''    , ''    , ''    , ''),
 	('quote_snapshot()',                   ''    , 'x'   , 'x'   , 'x'   , 'x'   , ''    , ''),

@@ -195,7 +195,8 @@ BEGIN
 		sales_crm.format_amount((q.snapshot #>> '{totals,gross}')::numeric, q.currency, q.locale, (q.snapshot ->> 'minor_units')::integer), q.valid_until,
 		q.snapshot -> 'company', q.snapshot -> 'seller', l.recipient_name, l.recipient_email, s.signer_name, q.answered_at,
 		q.status IN ('sent', 'viewed') AND coalesce((q.snapshot #>> '{totals,gross}')::numeric >= t.code_above, false),
-		q.status = 'superseded' AND sales_crm.quote_successor(l.quote_link_id) IS NOT NULL, l.channel, false
+		q.status = 'superseded' AND sales_crm.quote_successor(l.quote_link_id) IS NOT NULL, l.channel,
+		(SELECT p.attachment_id IS NOT NULL OR p.expected FROM sales_crm.quote_pdf_state(q.quote_id, q.status) p)
 	INTO status, html, snapshot_sha256, quote_number, version, title, locale, currency, gross, valid_until, company, seller,
 		recipient_name, recipient_email, signer_name, answered_at, code_required, has_successor, channel, has_pdf
 	FROM sales_crm.quote q

@@ -65,6 +65,7 @@ sub portal_start
 	$settings{base_url} //= "http://127.0.0.1:$port";
 	$portal->{base_url} = $settings{base_url};
 	$portal->{config} = portal_write_config("$dir/config", $node, %settings);
+	append_to_file($portal->{log}, '');
 	$portal->{pid} = fork() // die;
 	if ($portal->{pid} == 0)
 	{

@@ -37,7 +37,7 @@ cluster_create() {
 	trap 'exit 130' INT TERM HUP
 	mkdir "$work/tree"
 	# The tester may not be able to read the checkout; the data lies beside it
-	cp -R "$top/test" "$top/expected" "$top/README.md" "$work/tree"
+	cp -R "$top/test" "$top/expected" "$top/doc" "$top/README.md" "$work/tree"
 	if [ -d "$top/../shared/data" ]; then
 		mkdir "$work/shared"
 		cp -R "$top/../shared/data" "$work/shared/data"

@@ -133,8 +133,9 @@ quote_refused(Request *request, const Reply *reply)
 {
 	if (reply->outcome == UNAVAILABLE)
 		route_error(request, MHD_HTTP_SERVICE_UNAVAILABLE);
-	/* Texts that are no tokens at all are unknown links, too */
-	else if (strcmp(reply->sqlstate, "SC103") == 0 || strncmp(reply->sqlstate, "22", 2) == 0)
+	/* Texts that are no tokens at all are unknown links, too; and what a link has not is not there */
+	else if (strcmp(reply->sqlstate, "SC103") == 0 || strcmp(reply->sqlstate, "SC102") == 0 ||
+			 strncmp(reply->sqlstate, "22", 2) == 0)
 		route_error(request, MHD_HTTP_NOT_FOUND);
 	else
 		route_error(request, MHD_HTTP_INTERNAL_SERVER_ERROR);

@@ -58,6 +58,7 @@ static Connection *connections;
 static int requests_under_way;
 static bool watching;
 static bool draining;
+static bool is_inherited;
 
 static int open_socket(void);
 static int inherited_socket(void);
@@ -138,6 +139,9 @@ server_stop(void)
 	draining = true;
 	pthread_mutex_unlock(&lock);
 	socket = MHD_quiesce_daemon(daemon_handle);
+	/* Who comes now is to try another one; a socket of systemd's goes on, for the next of us */
+	if (!is_inherited)
+		shutdown(socket, SHUT_RDWR);
 	while (busy && clock_milliseconds() < until)
 	{
 		const struct timespec pause = {0, 20000000};
@@ -167,6 +171,7 @@ open_socket(void)
 {
 	int inherited = inherited_socket();
 
+	is_inherited = inherited >= 0;
 	if (inherited != -1)
 		return inherited;
 	return *settings->listen == '/' ? listen_unix(settings->listen) : listen_tcp(settings->listen);
