@@ -60,8 +60,11 @@ BEGIN
 	WHERE kind = 'TABLE' AND a.attrelid = to_regclass('sales_crm.' || object) AND a.attnum > 0 AND NOT a.attisdropped
 		AND NOT EXISTS (SELECT FROM sales_crm.guarded_columns() g WHERE g.relation = object AND g.field = a.attname)
 	HAVING EXISTS (SELECT FROM sales_crm.guarded_columns() g WHERE g.relation = object);
-	EXECUTE format('REVOKE ALL ON %s %s FROM PUBLIC, %s', kind, 'sales_crm.' || object,
-		(SELECT string_agg('sales_crm_' || l, ', ') FROM unnest(sales_crm.access_levels()) l));
+	-- Nothing is to be taken from a table that nobody was given yet
+	IF kind = 'ROUTINE' OR (SELECT c.relacl IS NOT NULL FROM pg_class c WHERE c.oid = to_regclass('sales_crm.' || object)) THEN
+		EXECUTE format('REVOKE ALL ON %s %s FROM PUBLIC, %s', kind, 'sales_crm.' || object,
+			(SELECT string_agg('sales_crm_' || l, ', ') FROM unnest(sales_crm.access_levels()) l));
+	END IF;
 	FOR cell IN
 		SELECT c.key AS level, string_agg(
 			CASE lower(p.letter) WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE'

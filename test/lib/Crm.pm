@@ -124,9 +124,10 @@ SELECT line FROM (
 	UNION ALL SELECT format('constraint %s %s %s', c.relname, conname, translate(pg_get_constraintdef(k.oid), '()', '')) FROM pg_constraint k JOIN c ON c.oid = conrelid
 	UNION ALL SELECT pg_get_indexdef(indexrelid) FROM pg_index i JOIN c ON c.oid = indrelid
 	UNION ALL SELECT format('view %s %s', relname, md5(regexp_replace(translate(pg_get_viewdef(oid), '()', ''), '(::[a-z]+) AS \"?[a-z0-9_?]+\"?', '\\1', 'g'))) FROM c WHERE relkind = 'v'
-	UNION ALL SELECT format('policy %s %s %s', c.relname, polname, pg_get_expr(polqual, polrelid)) FROM pg_policy p JOIN c ON c.oid = polrelid
+	UNION ALL SELECT format('policy %s %s %s %s %s %s', c.relname, polname, polcmd, polpermissive, translate(pg_get_expr(polqual, polrelid), '()', ''), translate(pg_get_expr(polwithcheck, polrelid), '()', '')) FROM pg_policy p JOIN c ON c.oid = polrelid
 	UNION ALL SELECT format('relation %s %s %s %s %s', relkind, relname, relrowsecurity, reloptions,
 		(SELECT array_agg(x::text ORDER BY x::text) FROM unnest(relacl) x)) FROM c
+	UNION ALL SELECT format('column %s.%s %s', c.relname, attname, (SELECT array_agg(x::text ORDER BY x::text) FROM unnest(attacl) x)) FROM pg_attribute a JOIN c ON c.oid = attrelid WHERE attacl IS NOT NULL AND NOT attisdropped
 	UNION ALL SELECT format('comment %s %s %s', c.relname, objsubid, description) FROM pg_description d JOIN c ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass
 	UNION ALL SELECT format('function %s %s', p.oid::regprocedure, (SELECT array_agg(x::text ORDER BY x::text) FROM unnest(proacl) x))
 		FROM pg_proc p WHERE pronamespace IN (SELECT oid FROM s)
