@@ -226,6 +226,12 @@ BEGIN
 					USING ERRCODE = 'insufficient_privilege', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = field,
 						HINT = 'Leave the column as it is.';
 			END IF;
+		ELSIF field NOT LIKE '%\_id' THEN
+			IF (old_row ->> 'created_by')::bigint IS DISTINCT FROM sales_crm.current_member() AND NOT sales_crm.is_admin() THEN
+				RAISE EXCEPTION 'what somebody else wrote cannot be changed'
+					USING ERRCODE = 'insufficient_privilege', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = field,
+						HINT = 'Write a note.';
+			END IF;
 		ELSIF new_row -> field <> 'null' AND NOT sales_crm.sees_now(left(field, -3), (new_row ->> field)::bigint) THEN
 			RAISE EXCEPTION 'insert or update on table "%" violates foreign key constraint "%_%_fkey"', TG_TABLE_NAME, TG_TABLE_NAME, field
 				USING ERRCODE = 'foreign_key_violation', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME,
@@ -237,7 +243,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sales_crm.reference_access() IS
-	'Row trigger of tables with keys of opportunities and the like: another one must be visible to the session, and who made the row stays. Errors: 23503, as for keys of nothing, and 42501';
+	'Row trigger of tables with keys of opportunities and the like: another one must be visible to the session, who made the row stays, and texts named are changed by who wrote them. Errors: 23503, as for keys of nothing, and 42501';
 
 CREATE FUNCTION sales_crm.attends(appointment_id bigint)
 RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER

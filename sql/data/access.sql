@@ -155,7 +155,7 @@
 		('note', '{opportunity_id,account_id,contact_id,created_by}'),
 		('quote', '{opportunity_id,contact_id,created_by}'),
 		('quote_line', '{quote_id}'),
-		('email', '{opportunity_id,account_id,contact_id,created_by}'),
+		('email', '{opportunity_id,account_id,contact_id,created_by,direction,from_address,from_name,to_addresses,cc_addresses,subject,body_text,body_html}'),
 		('attachment', '{opportunity_id,account_id,email_id,created_by}')) AS t (relation, fields);
 
 	-- What was made just now gets its rights; what has some already keeps them as they are
