@@ -43,6 +43,7 @@ INSERT INTO definer VALUES
 	('line_cost', 'costs are guarded columns'),
 	('make_quote_link', 'token hashes are nobody''s to write'),
 	('merge_accounts', 'rows of everybody that refer to an account'),
+	('preview_email', 'members'' addresses and templates, after asking for quote and opportunity'),
 	('record_paper_signature', 'answers are nobody''s to write'),
 	('revise_quote', 'quotes that were sent change by verbs'),
 	('revoke_quote_link', 'links are nobody''s to write'),
@@ -58,6 +59,8 @@ INSERT INTO definer VALUES
 	('queue_email', 'the outbox is nobody''s to write'),
 	('queue_event', 'the outbox is nobody''s to write'),
 	('queue_message', 'the outbox is nobody''s to write'),
+	('queue_pdf', 'the outbox is nobody''s to write'),
+	('tell_assignment', 'notifications of somebody else'),
 	('queue_webhooks', 'the outbox is nobody''s to write'),
 	('tell_live', 'events to listeners, whatever rights the caller has'),
 	-- Customers, by token
@@ -82,6 +85,7 @@ INSERT INTO definer VALUES
 	('record_email', 'for the sender'),
 	('record_invitation', 'for the sender'),
 	('sending_active', 'for the sender'),
+	('store_pdf', 'for the sender'),
 	-- Administration and housekeeping
 	('activate_sending', 'for admins'),
 	('apply_retention', 'for admins and the sender, rows of everybody'),
@@ -93,6 +97,8 @@ INSERT INTO definer VALUES
 	('remind_quotes', 'for admins and the sender, rows of everybody'),
 	('expire_quotes', 'for admins and the sender, rows of everybody'),
 	('export_person', 'for admins, rows of everybody'),
+	('prune_messages', 'for admins and the sender, rows of everybody'),
+	('remind_members', 'for admins and the sender, rows of everybody'),
 	('redrive_messages', 'for admins'),
 	('send_test_webhook', 'for admins');
 CREATE TEMP VIEW routine AS
