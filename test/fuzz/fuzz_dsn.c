@@ -16,9 +16,10 @@
 
 #define MAX_LENGTH 3000 /* of a text whose bytes were all replaced */
 
-static const char head[] = "To: bounce+1.0123456789abcdef@example.com\n"
-						   "Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n"
-						   "--b\nContent-Type: message/delivery-status\n\n";
+static const char head[] =
+	"To: bounce+1.0123456789abcdef@example.com\n"
+	"Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n"
+	"--b\nContent-Type: message/delivery-status\n\n";
 static const char tail[] = "\n--b--\n";
 
 static void
