@@ -9,6 +9,7 @@
  */
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <sys/wait.h>
@@ -42,7 +43,7 @@ typedef struct Script
 /* What the process has made */
 typedef struct Document
 {
-	char *seal; /* none, sealed, or unsealed and why */
+	char *seal; /* who sealed it; unsealed and why; NULL where no seal is asked for */
 	const char *content;
 	size_t length;
 } Document;
@@ -50,8 +51,8 @@ typedef struct Document
 static bool pdf_able(const Config *config);
 static void pdf_start(Delivery *delivery);
 static void pdf_release(Delivery *delivery);
-static char *make_input(const Config *config, const char *html, const char *author,
-						const char *snapshot_sha256, bool to_be_sealed);
+static char *
+make_input(const Config *config, const char *html, const char *author, bool to_be_sealed);
 static void make_script(Script *script, const Config *config, const char *input, bool in_network);
 static void free_script(Script *script);
 static void run_script(Delivery *delivery);
@@ -90,8 +91,7 @@ pdf_start(Delivery *delivery)
 		return;
 	}
 	pdf = g_new0(Pdf, 1);
-	pdf->input = make_input(delivery->config, html, delivery_text(delivery, "author"),
-							delivery_text(delivery, "snapshot_sha256"), is_signed);
+	pdf->input = make_input(delivery->config, html, delivery_text(delivery, "author"), is_signed);
 	delivery->state = pdf;
 	run_script(delivery);
 }
@@ -106,9 +106,9 @@ pdf_release(Delivery *delivery)
 }
 
 static char *
-make_input(const Config *config, const char *html, const char *author, const char *snapshot_sha256,
-		   bool to_be_sealed)
+make_input(const Config *config, const char *html, const char *author, bool to_be_sealed)
 {
+	char *sha256 = g_compute_checksum_for_string(G_CHECKSUM_SHA256, html, -1);
 	json_t *seal = NULL;
 	json_t *input;
 	char *dumped;
@@ -116,15 +116,15 @@ make_input(const Config *config, const char *html, const char *author, const cha
 
 	if (to_be_sealed && config->seal_database != NULL)
 		seal = json_pack("{s:s, s:s, s:s}", "nssdir", config->seal_database, "nickname",
-						 config->seal_nickname == NULL ? "" : config->seal_nickname, "reason",
+						 config->seal_nickname, "reason",
 						 config->seal_reason == NULL ? "" : config->seal_reason);
 	input = json_pack("{s:s, s:s, s:s, s:o}", "html", html, "author", author == NULL ? "" : author,
-					  "snapshot_sha256", snapshot_sha256 == NULL ? "" : snapshot_sha256, "seal",
-					  seal == NULL ? json_null() : seal);
+					  "html_sha256", sha256, "seal", seal == NULL ? json_null() : seal);
 	dumped = json_dumps(input, 0);
 	text = g_strdup(dumped == NULL ? "" : dumped);
 	free(dumped);
 	json_decref(input);
+	g_free(sha256);
 	return text;
 }
 
@@ -184,12 +184,13 @@ pdf_exited(Delivery *delivery, const CommandResult *result)
 	}
 	else if (read_document(result, &document))
 	{
+		bool unsealed = document.seal != NULL && g_str_has_prefix(document.seal, "unsealed");
 		const char *values[] = {delivery_keep(delivery, "%lld", delivery->message_id),
 								delivery_keep(delivery, "%lld", delivery->fence), document.content,
-								document.seal};
+								unsealed ? "unsealed" : document.seal};
 		const int lengths[] = {-1, -1, (int) document.length, -1};
 
-		if (document.seal != NULL && g_str_has_prefix(document.seal, "unsealed"))
+		if (unsealed)
 			log_write(LOG_LEVEL_WARNING, delivery->message_id, "%s", document.seal);
 		delivery_query(delivery, "SELECT sales_crm.store_pdf($1, $2, $3, $4)", G_N_ELEMENTS(values),
 					   values, lengths, false, pdf_stored);
@@ -295,7 +296,7 @@ fetch_quote(const Config *config, const char *quote_id)
 		PQexecParams(connection,
 					 "SELECT CASE WHEN status = 'signed' THEN sales_crm.signed_document(quote_id)"
 					 " ELSE coalesce(html, sales_crm.preview_quote(quote_id)) END,"
-					 " snapshot #>> '{company,name}', pg_catalog.encode(snapshot_sha256, 'hex')"
+					 " snapshot #>> '{company,name}', pg_catalog.encode(html_sha256, 'hex')"
 					 " FROM sales_crm.quote WHERE quote_id = $1",
 					 1, NULL, &quote_id, NULL, NULL, 0);
 	char *input = NULL;
@@ -305,8 +306,7 @@ fetch_quote(const Config *config, const char *quote_id)
 	else if (PQntuples(result) == 0)
 		log_error("quote %s does not exist", quote_id);
 	else
-		input = make_input(config, PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1),
-						   PQgetvalue(result, 0, 2), false);
+		input = make_input(config, PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1), false);
 	PQclear(result);
 	PQfinish(connection);
 	return input;

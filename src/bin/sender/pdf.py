@@ -1,9 +1,9 @@
 # Makes a PDF of a document and seals it, apart from the world: sales_crm_sender runs this text in a
 # process of its own with limits of memory and time and, where the system permits, without network.
 #
-# Standard input: JSON with html, author, snapshot_sha256 (hex), and seal, either null or
-# {nssdir, nickname, reason}. Standard output: a line with none, sealed or unsealed and why, and the
-# PDF. Whatever goes wrong with the document ends with a status that is not 0; whatever goes wrong
+# Standard input: JSON with html, author, html_sha256 (hex), and seal, either null or
+# {nssdir, nickname, reason}. Standard output: a line with none, who sealed it, or unsealed and why; and
+# the PDF. Whatever goes wrong with the document ends with a status that is not 0; whatever goes wrong
 # with the seal leaves the document unsealed.
 import json
 import logging
@@ -36,6 +36,9 @@ class Apart:
         self.active = False
 
 
+APART = Apart()
+
+
 def fetch(url, *arguments, **options):
     """Gives WeasyPrint what data: URLs hold, and nothing else."""
     from weasyprint import default_url_fetcher
@@ -45,48 +48,47 @@ def fetch(url, *arguments, **options):
     return default_url_fetcher(url)
 
 
-class Document:
-    def __init__(self, job):
-        from weasyprint import HTML
+def lay_out(job, with_field=False):
+    """The PDF; with_field: with the field that pdfsig is to sign."""
+    import pydyf
+    from weasyprint import HTML
 
-        self.job = job
+    def finish(document, pdf):
+        pdf.info["Author"] = pydyf.String(job["author"])
+        pdf.info["HtmlSHA256"] = pydyf.String(job["html_sha256"])
+        if document.metadata.lang:
+            pdf.catalog["Lang"] = pydyf.String(document.metadata.lang)
+        if with_field:
+            add_field(pdf)
+
+    def add_field(pdf):
+        page = pdf.page_references[-1]
+        field = pydyf.Dictionary({
+            "Type": "/Annot", "Subtype": "/Widget", "FT": "/Sig", "F": 132,
+            "T": pydyf.String(FIELD), "Rect": pydyf.Array([0, 0, 0, 0]), "P": page})
+        pdf.add_object(field)
+        pdf.catalog["AcroForm"] = pydyf.Dictionary(
+            {"Fields": pydyf.Array([field.reference]), "SigFlags": 3})
+        last = next(o for o in pdf.objects if getattr(o, "number", None) == int(page.split()[0]))
+        last.setdefault("Annots", pydyf.Array()).append(field.reference)
+
+    with APART:
         # A base that resolves to nothing: relative addresses are not files of this machine
-        self.laid_out = HTML(string=job["html"], base_url="about:blank", url_fetcher=fetch).render()
-
-    def bytes(self, with_field=False):
-        """The PDF; with_field: with the field that pdfsig is to sign."""
-        import pydyf
-
-        def finish(document, pdf):
-            pdf.info["Author"] = pydyf.String(self.job["author"])
-            pdf.info["SnapshotSHA256"] = pydyf.String(self.job["snapshot_sha256"])
-            if document.metadata.lang:
-                pdf.catalog["Lang"] = pydyf.String(document.metadata.lang)
-            if not with_field:
-                return
-            page = pdf.page_references[-1]
-            field = pydyf.Dictionary({
-                "Type": "/Annot", "Subtype": "/Widget", "FT": "/Sig", "F": 132,
-                "T": pydyf.String(FIELD), "Rect": pydyf.Array([0, 0, 0, 0]), "P": page})
-            pdf.add_object(field)
-            pdf.catalog["AcroForm"] = pydyf.Dictionary(
-                {"Fields": pydyf.Array([field.reference]), "SigFlags": 3})
-            last = next(o for o in pdf.objects if getattr(o, "number", None) == int(page.split()[0]))
-            last.setdefault("Annots", pydyf.Array()).append(field.reference)
-
-        return self.laid_out.write_pdf(finisher=finish)
+        html = HTML(string=job["html"], base_url="about:blank", url_fetcher=fetch)
+        return html.write_pdf(finisher=finish)
 
 
-def seal(document, options):
-    """Returns the PDF sealed and 'sealed', or the plain one and why it is not."""
+def make(job):
+    """Returns the PDF sealed and who did it, or the plain one and why it is not."""
+    options = job["seal"]
     if options is None:
-        return document.bytes(), "none"
+        return lay_out(job), "none"
     database = ["-nssdir", options["nssdir"]]
     try:
         with tempfile.TemporaryDirectory(prefix="sales_crm_pdf.") as folder:
             plain, sealed = os.path.join(folder, "plain.pdf"), os.path.join(folder, "sealed.pdf")
             with open(plain, "wb") as file:
-                file.write(document.bytes(with_field=True))
+                file.write(lay_out(job, with_field=True))
             run(["pdfsig", *database, "-sign", FIELD, "-etsi", "-nick", options["nickname"],
                  "-reason", options["reason"], plain, sealed])
             # What is called sealed has been verified once
@@ -95,9 +97,16 @@ def seal(document, options):
                 if needed not in words:
                     raise ValueError(f"pdfsig does not say: {needed}")
             with open(sealed, "rb") as file:
-                return file.read(), "sealed"
+                return file.read(), sealer_of(words)
     except Exception as problem:  # whatever it is, the document must not wait for its seal
-        return document.bytes(), "unsealed: " + " ".join(str(problem).split())[:500]
+        return lay_out(job), "unsealed: " + " ".join(str(problem).split())[:500]
+
+
+def sealer_of(words):
+    """Of what pdfsig says: the name in the certificate and the kind of signature."""
+    said = dict(line.strip(" -").split(": ", 1) for line in words.splitlines() if ": " in line)
+    return "sealed by {} ({})".format(
+        said.get("Signer Certificate Common Name", "nobody"), said.get("Signature Type", "of no type"))
 
 
 def run(command):
@@ -111,9 +120,7 @@ def run(command):
 def main():
     logging.disable(logging.CRITICAL)
     job = json.load(sys.stdin.buffer)
-    with Apart():
-        document = Document(job)
-    pdf, result = seal(document, job["seal"])
+    pdf, result = make(job)
     sys.stdout.buffer.write(result.encode() + b"\n" + pdf)
 
 
