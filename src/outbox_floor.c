@@ -9,11 +9,13 @@
  *
  * Why that is true: message_guard() gives each version of a message a time that is not earlier
  * than the moment of writing, read after its transaction has got its number. When a session
- * looks, it takes the time T, then a snapshot. What it does not see there belongs to a transaction
- * that is in progress, or that gets its number later and writes no time before T. The new floor is
- * the first message that the look sees, at most T; each transaction in progress is remembered,
- * with the floor at which it was first met, and when it has ended the next look begins there.
- * Prepared transactions are in progress, too.
+ * looks, it takes the time T, then the next number to be given, then a snapshot. What it does not
+ * see there belongs to a transaction that is in progress, or that gets its number later and writes
+ * no time before T. The new floor is the first message that the look sees, at most T; each
+ * transaction in progress is remembered, and when it has ended, the next look begins at the T of
+ * the look before the one that first met it, which it had no number at. Prepared transactions are
+ * in progress, too. (Numbers of subtransactions may be taken for transactions that have ended;
+ * that costs a longer look.)
  *
  * What the session itself has changed counts only when it has committed: a rollback, even to a
  * savepoint, puts the lowest floor back that the transaction began a look at.
@@ -48,7 +50,7 @@ PG_FUNCTION_INFO_V1(scrm_outbox_raise_floor);
 typedef struct Unfinished
 {
 	TransactionId xid;
-	TimestampTz floor;
+	TimestampTz since;
 } Unfinished;
 
 typedef struct Floor
@@ -69,7 +71,8 @@ static int nfloors = 0;
 
 static Floor *floor_of(text *kind);
 static void floor_begin(Floor *floor, Snapshot snapshot);
-static void remember_unfinished(Floor *floor, Snapshot snapshot, TimestampTz began_at);
+static bool is_unfinished(Snapshot snapshot, TransactionId xid);
+static void remember_unfinished(Floor *floor, TransactionId xid, TimestampTz since);
 static void transaction_callback(XactEvent event, void *arg);
 static void subtransaction_callback(SubXactEvent event, SubTransactionId subid,
 									SubTransactionId parent, void *arg);
@@ -90,6 +93,8 @@ scrm_outbox_floor(PG_FUNCTION_ARGS)
 {
 	Floor *floor = floor_of(PG_GETARG_TEXT_PP(0));
 	TimestampTz now;
+	TimestampTz since = floor->looked_at;
+	TransactionId next;
 	Snapshot snapshot;
 
 	if (IsolationUsesXactSnapshot())
@@ -99,14 +104,24 @@ scrm_outbox_floor(PG_FUNCTION_ARGS)
 				 errhint("BEGIN ISOLATION LEVEL READ COMMITTED, or claim outside a transaction "
 						 "block of another level.")));
 	now = GetCurrentTimestamp();
+	next = ReadNextTransactionId();
 	snapshot = GetLatestSnapshot();
 	if (now < floor->looked_at || TimestampDifferenceExceeds(floor->swept_at, now, TRUST))
 	{
 		floor->floor = DT_NOBEGIN;
 		floor->swept_at = now;
+		since = DT_NOBEGIN;
 	}
 	floor->looked_at = now;
 	floor_begin(floor, snapshot);
+	for (uint32 i = 0; i < snapshot->xcnt; i++)
+		remember_unfinished(floor, snapshot->xip[i], since);
+	/* A snapshot does not list what has begun since the last transaction that ended */
+	for (TransactionId xid = snapshot->xmax; TransactionIdPrecedes(xid, next);)
+	{
+		remember_unfinished(floor, xid, since);
+		TransactionIdAdvance(xid);
+	}
 	PG_RETURN_TIMESTAMPTZ(floor->began_at);
 }
 
@@ -146,7 +161,7 @@ floor_of(text *kind)
 	return made;
 }
 
-/* floor_begin lowers the floor for transactions that have ended, and meets those in progress. */
+/* floor_begin says where the look begins: at the floor, or lower for what has ended since. */
 static void
 floor_begin(Floor *floor, Snapshot snapshot)
 {
@@ -156,42 +171,46 @@ floor_begin(Floor *floor, Snapshot snapshot)
 	for (int i = 0; i < floor->nunfinished; i++)
 	{
 		Unfinished *known = &floor->unfinished[i];
-		bool in_progress = false;
 
-		for (uint32 j = 0; j < snapshot->xcnt && !in_progress; j++)
-			in_progress = TransactionIdEquals(snapshot->xip[j], known->xid);
-		if (in_progress)
+		if (is_unfinished(snapshot, known->xid))
 			floor->unfinished[kept++] = *known;
 		else
-			began_at = Min(began_at, known->floor);
+			began_at = Min(began_at, known->since);
 	}
 	floor->nunfinished = kept;
 	floor->began_at = began_at;
 	floor->undo = Min(floor->undo, began_at);
-	remember_unfinished(floor, snapshot, began_at);
+}
+
+static bool
+is_unfinished(Snapshot snapshot, TransactionId xid)
+{
+	if (TransactionIdFollowsOrEquals(xid, snapshot->xmax))
+		return true;
+	for (uint32 i = 0; i < snapshot->xcnt; i++)
+	{
+		if (TransactionIdEquals(snapshot->xip[i], xid))
+			return true;
+	}
+	return false;
 }
 
 static void
-remember_unfinished(Floor *floor, Snapshot snapshot, TimestampTz began_at)
+remember_unfinished(Floor *floor, TransactionId xid, TimestampTz since)
 {
-	int known = floor->nunfinished;
-
-	for (uint32 j = 0; j < snapshot->xcnt; j++)
+	if (TransactionIdIsCurrentTransactionId(xid))
+		return;
+	for (int i = 0; i < floor->nunfinished; i++)
 	{
-		bool is_known = false;
-
-		for (int i = 0; i < known && !is_known; i++)
-			is_known = TransactionIdEquals(snapshot->xip[j], floor->unfinished[i].xid);
-		if (is_known)
-			continue;
-		if (floor->nunfinished == floor->capacity)
-		{
-			floor->capacity *= 2;
-			floor->unfinished = repalloc(floor->unfinished, sizeof(Unfinished) * floor->capacity);
-		}
-		floor->unfinished[floor->nunfinished++] =
-			(Unfinished){.xid = snapshot->xip[j], .floor = began_at};
+		if (TransactionIdEquals(floor->unfinished[i].xid, xid))
+			return;
 	}
+	if (floor->nunfinished == floor->capacity)
+	{
+		floor->capacity *= 2;
+		floor->unfinished = repalloc(floor->unfinished, sizeof(Unfinished) * floor->capacity);
+	}
+	floor->unfinished[floor->nunfinished++] = (Unfinished){.xid = xid, .since = since};
 }
 
 static void

@@ -287,7 +287,7 @@ BEGIN
 		PERFORM sales_crm.lease_lost(message_id);
 	END IF;
 	SELECT b.created_at INTO STRICT born FROM sales_crm.message_body b WHERE b.message_id = message_id;
-	next_at := clock_timestamp() + greatest(sales_crm.retry_delay(failed.kind, failed.attempts), least(retry_after, interval '1 day'));
+	next_at := clock_timestamp() + greatest(sales_crm.retry_delay(failed.kind, failed.attempts), CASE WHEN retry_after > interval '1 day' THEN interval '1 day' ELSE retry_after END);
 	-- One that was revived is old, and gets its attempts all the same
 	IF NOT coalesce(retryable, false) OR coalesce(gone, false)
 		OR next_at > born + sales_crm.give_up_after(failed.kind) AND failed.attempts >= 10 THEN
