@@ -69,8 +69,11 @@ $(PORTAL) $(PORTAL)_sanitized: $(wildcard src/bin/portal/*.[ch] src/bin/portal/a
 programs: $(SENDER) $(PORTAL)
 all: $(PROGRAMS)
 install: install-programs
+# Units of systemd go beside the documentation: whether they are enabled is up to the administrator
 install-programs: $(PROGRAMS)
-	$(if $(PROGRAMS),mkdir -p '$(DESTDIR)$(bindir)' && install -m 755 $(PROGRAMS) '$(DESTDIR)$(bindir)')
+	$(if $(PROGRAMS),mkdir -p '$(DESTDIR)$(bindir)' '$(DESTDIR)$(docdir)/extension' && install -m 755 $(PROGRAMS) '$(DESTDIR)$(bindir)')
+	$(if $(PROGRAMS),for unit in $(wildcard src/bin/*/*.service); do \
+		sed 's|@bindir@|$(bindir)|' $$unit >'$(DESTDIR)$(docdir)/extension/'$${unit##*/}; done)
 
 .PHONY: programs install-programs help demo test bench stress valgrind fuzz screenshots lint format
 
@@ -87,7 +90,6 @@ help:
 	@echo 'make fuzz         fuzzing of what reads bytes of strangers, with sanitizers (SECONDS=60 HARNESS=mustache)'
 	@echo 'make lint         clang-format and cppcheck'
 	@echo 'make format       clang-format in place'
-	@echo 'make programs     build sales_crm_sender, which make does by itself where its libraries are'
 	@echo 'make installcheck regression and isolation tests in a running server'
 
 demo:

@@ -202,7 +202,7 @@ static void
 collect(Child *child, int *from, GString *into, size_t limit)
 {
 	char buffer[65536];
-	ssize_t got;
+	ssize_t got = -1;
 
 	while (*from >= 0 && (got = read(*from, buffer, sizeof(buffer))) != 0)
 	{

@@ -17,8 +17,8 @@ typedef struct Step
 {
 	Delivery *delivery;
 	CURL *easy;
-	bool in_thread;
-	gint aborted; /* atomic */
+	GThread *thread; /* that the transfer runs in; NULL: the multi handle does it */
+	gint aborted;	 /* atomic */
 	CURLcode code;
 	Child *child;
 	DeliveryResult then_result;
@@ -28,13 +28,12 @@ typedef struct Step
 
 static struct Session *session;
 static CURLM *multi;
-static GThreadPool *threads;
 static GAsyncQueue *performed; /* of Step: transfers in threads that are over */
 
 static Step *new_step(Delivery *delivery);
 static void end_step(Delivery *delivery);
 static void take_result(void *context, const PGresult *result);
-static void perform(void *step, void *unused);
+static void *perform(void *step);
 static int
 is_aborted(void *step, curl_off_t down_all, curl_off_t down, curl_off_t up_all, curl_off_t up);
 static void call_transferred(Step *step, CURLcode code);
@@ -44,14 +43,12 @@ delivery_init(Session *of_session, CURLM *of_multi)
 {
 	session = of_session;
 	multi = of_multi;
-	threads = g_thread_pool_new(perform, NULL, -1, FALSE, NULL);
 	performed = g_async_queue_new();
 }
 
 void
 delivery_finish(void)
 {
-	g_thread_pool_free(threads, FALSE, TRUE);
 	g_async_queue_unref(performed);
 }
 
@@ -176,7 +173,10 @@ delivery_transfers(void)
 		curl_easy_cleanup(easy);
 	}
 	while ((step = g_async_queue_try_pop(performed)) != NULL)
+	{
+		g_thread_join(step->thread);
 		call_transferred(step, step->code);
+	}
 }
 
 static void
@@ -197,24 +197,23 @@ delivery_perform(Delivery *delivery, CURL *easy, DeliveryTransferred then)
 	Step *step = new_step(delivery);
 
 	step->easy = easy;
-	step->in_thread = true;
 	step->then_transferred = then;
 	curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, is_aborted);
 	curl_easy_setopt(easy, CURLOPT_XFERINFODATA, step);
-	g_thread_pool_push(threads, step, NULL);
+	step->thread = g_thread_new("transfer", perform, step);
 }
 
 /* perform runs in a thread: it touches the step's handle, and nothing else of the program. */
-static void
-perform(void *context, void *unused)
+static void *
+perform(void *context)
 {
 	Step *step = context;
 
-	(void) unused;
 	step->code = curl_easy_perform(step->easy);
 	g_async_queue_push(performed, step);
 	curl_multi_wakeup(multi);
+	return NULL;
 }
 
 static int
@@ -298,11 +297,12 @@ end_step(Delivery *delivery)
 
 	if (step == NULL)
 		return;
-	if (step->in_thread)
+	if (step->thread != NULL)
 	{
 		g_atomic_int_set(&step->aborted, 1);
 		while ((other = g_async_queue_pop(performed)) != step)
 			g_queue_push_tail(&others, other);
+		g_thread_join(step->thread);
 		while ((other = g_queue_pop_head(&others)) != NULL)
 			g_async_queue_push(performed, other);
 	}

@@ -71,10 +71,12 @@ struct Delivery
 	void *state;		  /* the kind's own */
 
 	/* The rest is the loop's */
-	struct Step *step; /* what is under way */
-	GPtrArray *kept;   /* memory to free with the delivery */
-	const char *host;  /* NULL: no limit */
-	double renew_at;   /* when its lease is to be renewed, of clock_now() */
+	struct Step *step;	/* what is under way */
+	GPtrArray *kept;	/* memory to free with the delivery */
+	const char *host;	/* NULL: no limit */
+	double renew_at;	/* when its lease is to be renewed, of clock_now() */
+	double lease_until; /* not later than the database has it */
+	double asked_until; /* what that becomes where it is renewed */
 	bool started;
 	bool ended;
 	Verdict verdict;

@@ -62,6 +62,7 @@ static bool giving_back = false;
 static double drain_until;
 static bool once_only;
 static bool claiming = false;
+static double claimed_at;
 static bool found_none = false; /* once: the last look found nothing */
 static int quick_looks = 0;
 static double look_at = 0;
@@ -275,6 +276,7 @@ claim(double now)
 		const char *values[] = {config->worker, most, lease, list};
 
 		claiming = true;
+		claimed_at = now;
 		session_query(session,
 					  "SELECT c.message_id, c.kind, c.fence, c.attempt, c.payload,"
 					  " c.message_id IS NOT NULL OR sales_crm.sending_active()"
@@ -318,7 +320,8 @@ take_claimed(void *context, const PGresult *result)
 			delivery = delivery_create(kinds[k], atoll(PQgetvalue(result, i, 0)),
 									   atoll(PQgetvalue(result, i, 2)),
 									   atoi(PQgetvalue(result, i, 3)), PQgetvalue(result, i, 4));
-			delivery->renew_at = now + config->lease / 2;
+			delivery->renew_at = claimed_at + config->lease / 2;
+			delivery->lease_until = claimed_at + config->lease;
 			g_queue_push_tail(&held, delivery);
 		}
 	}
@@ -359,13 +362,22 @@ static void
 start_what_fits(double now)
 {
 	int room = config->parallel - count_started();
+	GList *next;
 
-	for (GList *at = held.head; at != NULL && room > 0; at = at->next)
+	for (GList *at = held.head; at != NULL && room > 0; at = next)
 	{
 		Delivery *delivery = at->data;
 
+		next = at->next;
 		if (delivery->started || !fits(delivery, now))
 			continue;
+		if (now >= delivery->lease_until)
+		{
+			/* The machine or the database has slept: somebody else may have it by now */
+			log_write(LOG_LEVEL_WARNING, delivery->message_id, "its lease has ended");
+			drop(delivery);
+			continue;
+		}
 		delivery_start(delivery, config);
 		room--;
 	}

@@ -61,6 +61,7 @@ static GPtrArray *flags; /* of "key=value" */
 
 static GArray *make_options(void);
 static bool read_options(int argc, char **argv, Action *action);
+static bool gives_secret(int argc, char **argv);
 static Config *reload(void);
 static int run(Action action);
 static int render(Config *config);
@@ -102,6 +103,8 @@ read_options(int argc, char **argv, Action *action)
 	int option;
 	int at = 0;
 
+	if (gives_secret(argc, argv))
+		good = false;
 	while (good && (option = getopt_long(argc, argv, "", all, &at)) != -1)
 	{
 		switch (option)
@@ -168,6 +171,27 @@ make_options(void)
 	return options;
 }
 
+/* gives_secret: getopt_long() would take the name of a secret for that of its file, cut short. */
+static bool
+gives_secret(int argc, char **argv)
+{
+	for (const ConfigKey *key = config_keys; key->name != NULL; key++)
+	{
+		char *flag = g_strdelimit(g_strconcat("--", key->name, NULL), "_", '-');
+		bool given = false;
+
+		for (int i = 1; i < argc && key->type == CONFIG_SECRET; i++)
+			given = given || (g_str_has_prefix(argv[i], flag) &&
+							  (argv[i][strlen(flag)] == '\0' || argv[i][strlen(flag)] == '='));
+		if (given)
+			fprintf(stderr, "sales_crm_sender: everybody can read arguments: use %s-file\n", flag);
+		g_free(flag);
+		if (given)
+			return true;
+	}
+	return false;
+}
+
 static Config *
 reload(void)
 {
@@ -182,6 +206,7 @@ run(Action action)
 	if (config == NULL)
 		return EX_CONFIG;
 	log_configure(config->log_json, log_level_named(config->log_level));
+	message_init();
 	if (action == ACTION_CHECK)
 		return check_all(config);
 	if (action == ACTION_RENDER)

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "clock.h"
 #include "log.h"
 #include "report.h"
 
@@ -83,6 +84,7 @@ report_extend(Session *session, Delivery *delivery, double lease, void (*lost)(D
 	};
 
 	delivery->lost = lost;
+	delivery->asked_until = clock_now() + lease;
 	session_query(session,
 				  "SELECT sales_crm.extend_lease($1, $2, make_interval(secs => $3::float8))", 3,
 				  values, NULL, false, take_extended, delivery);
@@ -203,6 +205,8 @@ take_extended(void *context, const PGresult *result)
 {
 	Delivery *delivery = context;
 
+	if (session_succeeded(result))
+		delivery->lease_until = delivery->asked_until;
 	if (result == NULL || session_succeeded(result))
 		return;
 	log_write(LOG_LEVEL_WARNING, delivery->message_id, "%s", PQresultErrorMessage(result));

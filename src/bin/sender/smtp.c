@@ -29,8 +29,9 @@ typedef struct Email
 	char *to;
 	struct curl_slist *recipients;
 	CURL *easy;
-	char command[5];   /* the last one to the server */
-	GString *response; /* the last one of the server */
+	const char *command; /* the verb of the last one to the server, but for QUIT */
+	bool quits;			 /* from there on nothing counts */
+	GString *response;	 /* the last one of the server to that */
 } Email;
 
 /* Handles that are not in use */
@@ -120,7 +121,11 @@ smtp_finish(void)
 	CURL *easy;
 
 	while ((easy = g_queue_pop_head(&idle)) != NULL)
+	{
+		/* No more is waited for the answer to QUIT */
+		curl_easy_setopt(easy, CURLOPT_FTP_RESPONSE_TIMEOUT, 1L);
 		curl_easy_cleanup(easy);
+	}
 }
 
 /* fetch_next fetches the next attachment, or goes on where all are there. */
@@ -259,7 +264,8 @@ smtp_check(const Config *config)
 	code = curl_easy_perform(easy);
 	if (code != CURLE_OK)
 		problem = g_strdup_printf("%s%s%s%s%s", curl_easy_strerror(code),
-								  email.command[0] == '\0' ? "" : " after ", email.command,
+								  email.command == NULL ? "" : " after ",
+								  email.command == NULL ? "" : email.command,
 								  email.response->len == 0 ? "" : ": ", email.response->str);
 	curl_easy_cleanup(easy);
 	g_string_free(email.response, TRUE);
@@ -294,36 +300,50 @@ take_response(char *line, size_t size, size_t count, void *context)
 {
 	Email *email = context;
 
-	g_string_truncate(email->response, 0);
-	g_string_append_len(email->response, line, (gssize) MIN(size * count, 1000));
-	g_strchomp(email->response->str);
-	email->response->len = strlen(email->response->str);
+	if (!email->quits)
+	{
+		g_string_truncate(email->response, 0);
+		g_string_append_len(email->response, line, (gssize) MIN(size * count, 1000));
+		g_strchomp(email->response->str);
+		email->response->len = strlen(email->response->str);
+	}
 	return size * count;
 }
 
-/* watch_commands keeps the verb of the last command, and nothing else: there are secrets in them. */
+/* watch_commands keeps the verb of the last command. Whatever is none may be a secret. */
 static int
 watch_commands(CURL *easy, curl_infotype type, char *text, size_t length, void *context)
 {
+	static const char *const verbs[] = {"EHLO", "HELO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA"};
 	Email *email = context;
 
 	(void) easy;
-	if (type == CURLINFO_HEADER_OUT && length >= 4 && g_ascii_isalpha(text[0]))
-		g_strlcpy(email->command, text, sizeof(email->command));
+	if (type != CURLINFO_HEADER_OUT)
+		return 0;
+	if (length >= 4 && strncmp(text, "QUIT", 4) == 0)
+		email->quits = true;
+	else if (!email->quits)
+		g_string_truncate(email->response, 0);
+	for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++)
+	{
+		size_t verb = strlen(verbs[i]);
+
+		if (length > verb && strncmp(text, verbs[i], verb) == 0 && !g_ascii_isalnum(text[verb]))
+			email->command = verbs[i];
+	}
 	return 0;
 }
 
 static void
 transferred(Delivery *delivery, CURL *easy, CURLcode code)
 {
-	long status = 0;
+	const Email *email = delivery->state;
 
-	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+	(void) easy;
 	if (code == CURLE_OK)
-		delivery_end(delivery, VERDICT_DELIVERED, 0, "%s",
-					 ((Email *) delivery->state)->response->str);
+		delivery_end(delivery, VERDICT_DELIVERED, 0, "%s", email->response->str);
 	else
-		judge(delivery, code, status);
+		judge(delivery, code, strtol(email->response->str, NULL, 10));
 }
 
 /* judge: whose fault a failure is, and whether the same again can help. */
@@ -336,7 +356,7 @@ judge(Delivery *delivery, CURLcode code, long status)
 	bool about_email = false;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(of_email); i++)
-		about_email = about_email || strcmp(email->command, of_email[i]) == 0;
+		about_email = about_email || g_strcmp0(email->command, of_email[i]) == 0;
 	if (is_answer)
 	{
 		/* 530: log in first; 421: the server closes down */
@@ -345,13 +365,15 @@ judge(Delivery *delivery, CURLcode code, long status)
 		if (about_server)
 			delivery_blame_kind(delivery);
 		delivery_end(delivery, status >= 500 && !about_server ? VERDICT_FINAL : VERDICT_RETRY, 0,
-					 "%s: %s", email->command, email->response->str);
+					 "%s: %s", email->command == NULL ? "greeting" : email->command,
+					 email->response->str);
 		return;
 	}
 	if (!about_email)
 		delivery_blame_kind(delivery);
 	delivery_end(delivery, VERDICT_RETRY, 0, "%s%s%s", curl_easy_strerror(code),
-				 email->command[0] == '\0' ? "" : " after ", email->command);
+				 email->command == NULL ? "" : " after ",
+				 email->command == NULL ? "" : email->command);
 }
 
 static void
