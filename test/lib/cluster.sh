@@ -38,6 +38,8 @@ cluster_create() {
 	mkdir "$work/tree"
 	# The tester may not be able to read the checkout; the data lies beside it
 	cp -R "$top/test" "$top/expected" "$top/doc" "$top/README.md" "$work/tree"
+	mkdir "$work/tree/src"
+	cp -R "$top/src/bin" "$work/tree/src"
 	if [ -d "$top/../shared/data" ]; then
 		mkdir "$work/shared"
 		cp -R "$top/../shared/data" "$work/shared/data"
