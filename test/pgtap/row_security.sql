@@ -5,6 +5,7 @@
 -- reads the same from the whole. 5,000 random opportunities.
 BEGIN;
 SET LOCAL jit = off;
+SET LOCAL statement_timeout = 0;
 SELECT setseed(0.417);
 SET client_min_messages = warning;
 
@@ -43,6 +44,7 @@ JOIN (SELECT phase_id, outcome, row_number() OVER (ORDER BY position) - 1 AS n F
 LEFT JOIN (SELECT min(lost_reason_id) AS lost_reason_id FROM sales_crm.lost_reason) r ON p.outcome = 'lost';
 SELECT count(*) FROM (SELECT sales_crm.compact_forecast(1000000)) x \g /dev/null
 UPDATE sales_crm.opportunity SET amount = amount + 1, owner_id = pg_temp.anybody() WHERE opportunity_id % 10 = 0 AND closed_at IS NULL;
+INSERT INTO sales_crm.account (name, owner_id) SELECT 'Without deals', member_id FROM person;
 CREATE TEMP TABLE one AS SELECT opportunity_id, account_id FROM sales_crm.opportunity ORDER BY random() LIMIT 400;
 CREATE TEMP TABLE few AS SELECT opportunity_id FROM one LIMIT 25;
 UPDATE sales_crm.task SET assignee_id = pg_temp.anybody(), due_on = sales_crm.today() - 2 WHERE task_id % 3 = 0;
@@ -137,7 +139,10 @@ $f$;
 
 -- What is read: every table and view that sellers may read, columns they may see, and functions
 CREATE TEMP TABLE reading AS
-SELECT format('SELECT %s FROM sales_crm.%I', string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum), c.relname) AS query
+SELECT format('SELECT %s FROM sales_crm.%I', string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum), c.relname)
+	-- The dear ones for some rows
+	|| CASE c.relname WHEN 'account_overview' THEN ' WHERE account_id % 8 = 0' WHEN 'opportunity_overview' THEN ' WHERE opportunity_id % 8 = 0'
+		WHEN 'contact_overview' THEN ' WHERE contact_id % 8 = 0' WHEN 'timeline' THEN ' WHERE opportunity_id % 50 = 0' ELSE '' END AS query
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 WHERE c.relnamespace = 'sales_crm'::regnamespace AND c.relkind IN ('r', 'v') AND has_column_privilege('sales_crm_seller', c.oid, a.attnum, 'SELECT')
 GROUP BY c.relname
@@ -178,7 +183,7 @@ BEGIN
 	END LOOP;
 END
 $f$;
-SELECT plan((SELECT count(*)::integer FROM reading) + 3);
+SELECT plan((SELECT count(*)::integer FROM reading) + 3 + 20);
 SELECT pg_temp.learn();
 SELECT is((SELECT string_agg(format('%s: %s is %s', p.name, e.query, g.digest), E'\n' ORDER BY p.name)
 		FROM expected e JOIN got g USING (member_id, query) JOIN person p USING (member_id) WHERE e.query = r.query AND e.digest IS DISTINCT FROM g.digest),
@@ -187,6 +192,145 @@ FROM reading r ORDER BY r.query;
 SELECT is((SELECT count(*) FROM got), (SELECT 8 * count(*) FROM reading), 'all of it was read');
 SELECT cmp_ok((SELECT count(DISTINCT digest) FROM got WHERE query LIKE '%FROM sales_crm.opportunity'), '>=', 5::bigint, 'and members see different things');
 SELECT is_empty($$SELECT query, digest FROM got WHERE digest LIKE 'error%'$$, 'without an error');
+
+-- What is written: each statement as the member, undone at once; the keys it touched
+CREATE TEMP TABLE touched (member_id bigint, what text, keys bigint[]);
+CREATE TEMP TABLE told (member_id bigint, key bigint);
+CREATE TEMP TABLE error (member_id bigint, hidden text, nothing text);
+CREATE TEMP TABLE given (giver bigint, taker bigint, done boolean);
+GRANT INSERT, SELECT ON touched, told, error, given TO PUBLIC;
+CREATE FUNCTION pg_temp.touch(me bigint, what text, statement text) RETURNS void LANGUAGE plpgsql AS $f$
+DECLARE
+	found bigint[];
+BEGIN
+	BEGIN
+		EXECUTE format('WITH w (key) AS (%s) SELECT coalesce(array_agg(key ORDER BY key), ''{}'') FROM w', statement) INTO found;
+		RAISE EXCEPTION USING ERRCODE = 'SC999';
+	EXCEPTION WHEN SQLSTATE 'SC999' THEN
+		NULL;
+	WHEN insufficient_privilege THEN
+		found := array[-42501];
+	END;
+	INSERT INTO touched VALUES (me, what, found);
+END
+$f$;
+CREATE FUNCTION pg_temp.tell(key bigint) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS $f$
+BEGIN
+	INSERT INTO told SELECT member_id, key FROM person WHERE 'pgtap_' || name = session_user;
+	RETURN true;
+END
+$f$;
+CREATE FUNCTION pg_temp.by_cursor() RETURNS bigint[] LANGUAGE plpgsql AS $f$
+DECLARE
+	c SCROLL CURSOR FOR SELECT opportunity_id FROM sales_crm.opportunity;
+	key bigint;
+	keys bigint[] := '{}';
+BEGIN
+	OPEN c;
+	MOVE LAST FROM c;
+	MOVE FORWARD FROM c;
+	LOOP
+		FETCH PRIOR FROM c INTO key;
+		EXIT WHEN NOT FOUND;
+		keys := keys || key;
+	END LOOP;
+	CLOSE c;
+	RETURN (SELECT coalesce(array_agg(k ORDER BY k), '{}') FROM unnest(keys) k);
+END
+$f$;
+CREATE FUNCTION pg_temp.explained(query text) RETURNS bigint LANGUAGE plpgsql AS $f$
+DECLARE
+	plan json;
+BEGIN
+	EXECUTE 'EXPLAIN (ANALYZE, FORMAT JSON) ' || query INTO plan;
+	RETURN (plan #>> '{0,Plan,Actual Rows}')::numeric;
+END
+$f$;
+CREATE FUNCTION pg_temp.error_of(statement text) RETURNS text LANGUAGE plpgsql AS $f$
+DECLARE
+	detail text;
+BEGIN
+	EXECUTE statement;
+	RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+	RETURN SQLSTATE || ' ' || SQLERRM || ' ' || detail;
+END
+$f$;
+-- For each member an opportunity and an account that are hidden
+CREATE TEMP TABLE hidden AS
+SELECT p.member_id, (SELECT min(o.opportunity_id) FROM sales_crm.opportunity o WHERE NOT EXISTS (SELECT FROM sees s WHERE s.member_id = p.member_id AND s.owner_id IS NOT DISTINCT FROM o.owner_id)) AS opportunity_id,
+	(SELECT min(a.account_id) FROM sales_crm.account a WHERE NOT EXISTS (SELECT FROM sees s WHERE s.member_id = p.member_id AND s.owner_id IS NOT DISTINCT FROM a.owner_id)
+		AND NOT EXISTS (SELECT FROM sales_crm.opportunity o JOIN sees s ON s.member_id = p.member_id AND s.owner_id IS NOT DISTINCT FROM o.owner_id WHERE o.account_id = a.account_id)) AS account_id
+FROM person p;
+GRANT SELECT ON hidden, sees TO PUBLIC;
+DO $f$
+DECLARE
+	p record;
+	h record;
+	taker bigint;
+BEGIN
+	FOR p IN SELECT * FROM person ORDER BY member_id LOOP
+		SELECT * INTO h FROM hidden WHERE member_id = p.member_id;
+		EXECUTE format('SET LOCAL SESSION AUTHORIZATION %I', 'pgtap_' || p.name);
+		PERFORM pg_temp.touch(p.member_id, 'read ' || t, format('SELECT %1$s_id FROM sales_crm.%1$s', t))
+		FROM unnest(array['opportunity', 'account', 'contact', 'task', 'appointment', 'email', 'attachment']) t;
+		PERFORM pg_temp.touch(p.member_id, 'update ' || v.t, format('UPDATE sales_crm.%1$s SET %2$s RETURNING %1$s_id', v.t, v.change))
+		FROM (VALUES ('opportunity', 'description = ''x'''), ('account', 'phone = ''1'''), ('contact', 'phone = ''1'''), ('task', 'details = ''x'''),
+			('appointment', 'details = ''x'''), ('email', 'set_aside = true'), ('attachment', 'file_name = ''x''')) AS v (t, change);
+		PERFORM pg_temp.touch(p.member_id, 'delete task', 'DELETE FROM sales_crm.task RETURNING task_id');
+		PERFORM pg_temp.touch(p.member_id, 'delete opportunity', 'DELETE FROM sales_crm.opportunity WHERE opportunity_id % 7 = 0 RETURNING opportunity_id');
+		PERFORM pg_temp.touch(p.member_id, 'lock', 'SELECT opportunity_id FROM (SELECT opportunity_id FROM sales_crm.opportunity FOR UPDATE) x');
+		INSERT INTO touched VALUES (p.member_id, 'cursor', pg_temp.by_cursor()),
+			(p.member_id, 'explain', array[pg_temp.explained('SELECT opportunity_id FROM sales_crm.opportunity')]);
+		PERFORM count(*) FROM sales_crm.opportunity WHERE pg_temp.tell(opportunity_id);
+		INSERT INTO error VALUES
+			(p.member_id, pg_temp.error_of(format('INSERT INTO sales_crm.opportunity (name, account_id) VALUES (''x'', %s)', coalesce(h.account_id, -1))), pg_temp.error_of('INSERT INTO sales_crm.opportunity (name, account_id) VALUES (''x'', -1)')),
+			(p.member_id, pg_temp.error_of(format('INSERT INTO sales_crm.note (opportunity_id, body) VALUES (%s, ''x'')', coalesce(h.opportunity_id, -1))), pg_temp.error_of('INSERT INTO sales_crm.note (opportunity_id, body) VALUES (-1, ''x'')')),
+			(p.member_id, pg_temp.error_of(format('SELECT sales_crm.create_quote(%s)', coalesce(h.opportunity_id, -1))), replace(pg_temp.error_of('SELECT sales_crm.create_quote(-1)'), '-1', coalesce(h.opportunity_id, -1)::text)),
+			(p.member_id, pg_temp.error_of(format('SELECT * FROM sales_crm.explain_transition(%s, 1)', coalesce(h.opportunity_id, -1))), replace(pg_temp.error_of('SELECT * FROM sales_crm.explain_transition(-1, 1)'), '-1', coalesce(h.opportunity_id, -1)::text));
+		FOR taker IN SELECT member_id FROM person LOOP
+			INSERT INTO given SELECT p.member_id, taker, pg_temp.error_of(format('UPDATE sales_crm.opportunity SET owner_id = %s
+				WHERE opportunity_id = (SELECT min(o.opportunity_id) FROM sales_crm.opportunity o WHERE o.closed_at IS NULL AND o.owner_id = %s)', taker, p.member_id)) IS NULL;
+		END LOOP;
+		RESET SESSION AUTHORIZATION;
+		-- Back to whom it was
+		UPDATE sales_crm.opportunity o SET owner_id = (b.old)::bigint
+		FROM (SELECT DISTINCT ON (c.opportunity_id) c.opportunity_id, c.old FROM sales_crm.opportunity_change c WHERE c.field = 'owner_id' AND c.by = p.member_id ORDER BY c.opportunity_id, c.opportunity_change_id) b
+		WHERE o.opportunity_id = b.opportunity_id;
+	END LOOP;
+END
+$f$;
+CREATE TEMP VIEW readable AS SELECT member_id, what, keys FROM touched WHERE what LIKE 'read %';
+SELECT is_empty(format($$SELECT p.name FROM touched u JOIN readable r ON r.member_id = u.member_id AND r.what = 'read %1$s' JOIN person p ON p.member_id = u.member_id
+	WHERE u.what = 'update %1$s' AND u.keys IS DISTINCT FROM r.keys$$, t), 'UPDATE … RETURNING changes what is seen: ' || t)
+FROM unnest(array['opportunity', 'account', 'contact', 'task', 'appointment', 'email', 'attachment']) t;
+SELECT is_empty($$SELECT p.name FROM person p WHERE (SELECT cardinality(t.keys) FROM touched t WHERE t.member_id = p.member_id AND t.what = 'update opportunity')
+	<> (SELECT count(*) FROM sales_crm.opportunity o JOIN sees s ON s.member_id = p.member_id AND s.owner_id IS NOT DISTINCT FROM o.owner_id)$$, 'which is what the rules say');
+SELECT is_empty($$SELECT p.name FROM touched t JOIN person p USING (member_id) JOIN sales_crm.member m USING (member_id) JOIN readable r ON r.member_id = t.member_id AND r.what = 'read task'
+	WHERE t.what = 'delete task' AND t.keys IS DISTINCT FROM (SELECT coalesce(array_agg(k.task_id ORDER BY k.task_id), '{}') FROM sales_crm.task k
+		WHERE k.task_id = ANY (r.keys) AND (m.is_manager OR k.created_by = m.member_id))$$, 'DELETE takes the tasks that one made, and for managers all');
+SELECT is_empty($$SELECT p.name FROM touched t JOIN person p USING (member_id) JOIN sales_crm.member m USING (member_id) JOIN readable r ON r.member_id = t.member_id AND r.what = 'read opportunity'
+	WHERE t.what = 'delete opportunity' AND t.keys IS DISTINCT FROM CASE WHEN m.is_manager THEN (SELECT array_agg(k ORDER BY k) FROM unnest(r.keys) k WHERE k % 7 = 0) ELSE array[-42501] END$$,
+	'managers delete opportunities that they see, sellers none');
+SELECT is_empty(format($$SELECT p.name FROM touched u JOIN readable r ON r.member_id = u.member_id AND r.what = 'read opportunity' JOIN person p ON p.member_id = u.member_id
+	WHERE u.what = %L AND u.keys IS DISTINCT FROM r.keys$$, t), t || ' gives what is seen')
+FROM unnest(array['lock', 'cursor']) t;
+SELECT is_empty($$SELECT p.name FROM touched u JOIN readable r ON r.member_id = u.member_id AND r.what = 'read opportunity' JOIN person p ON p.member_id = u.member_id
+	WHERE u.what = 'explain' AND u.keys[1] <> cardinality(r.keys)$$, 'EXPLAIN ANALYZE counts what is seen');
+SELECT is_empty($$SELECT p.name FROM readable r JOIN person p USING (member_id) WHERE r.what = 'read opportunity'
+	AND r.keys IS DISTINCT FROM (SELECT coalesce(array_agg(t.key ORDER BY t.key), '{}') FROM told t WHERE t.member_id = r.member_id)$$, 'a function in WHERE is called for what is seen');
+SELECT is_empty($$SELECT name, h.opportunity_id FROM hidden h JOIN person USING (member_id) WHERE (h.opportunity_id IS NULL) <> (name = 'hal')$$, 'something is hidden from all but one');
+SELECT is_empty($$SELECT name, hidden, nothing FROM error JOIN person USING (member_id) WHERE hidden <> nothing$$, 'errors about hidden rows are those about rows that are not there');
+SELECT cmp_ok((SELECT count(*) FROM error WHERE hidden = nothing), '>=', 21::bigint, 'and there are errors');
+SELECT is_empty($$SELECT x.name, y.name, g.done FROM given g JOIN person x ON x.member_id = g.giver JOIN person y ON y.member_id = g.taker
+	WHERE g.taker <> g.giver AND g.done <> EXISTS (SELECT FROM sees s WHERE s.member_id = g.giver AND s.owner_id = g.taker)$$, 'opportunities are given to those whose rows one sees');
+SET SESSION AUTHORIZATION pgtap_dot;
+COPY sales_crm.opportunity (opportunity_id) TO STDOUT \g /dev/null
+\set copied :ROW_COUNT
+RESET SESSION AUTHORIZATION;
+SELECT is(:copied::bigint, (SELECT cardinality(r.keys)::bigint FROM readable r JOIN person USING (member_id) WHERE name = 'dot' AND r.what = 'read opportunity'), 'COPY copies what is seen');
+SELECT is_empty('SELECT * FROM sales_crm.verify_forecast()', 'verify_forecast() finds nothing');
 
 SELECT * FROM finish();
 ROLLBACK;
