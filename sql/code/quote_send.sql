@@ -97,18 +97,18 @@ DECLARE
 BEGIN
 	quote := sales_crm.lock_quote(quote_id);
 	IF quote.closed_at IS NOT NULL THEN
-		RAISE EXCEPTION 'quote % belongs to a closed opportunity', quote.number
-			USING ERRCODE = 'SC004', DETAIL = format('It was closed at %s.', quote.closed_at),
+		RAISE EXCEPTION 'quote belongs to a closed opportunity'
+			USING ERRCODE = 'SC004', DETAIL = format('The opportunity of quote %s was closed at %s.', quote.number, quote.closed_at),
 				HINT = 'A manager can reopen it by moving it to an open phase of its pipeline.';
 	END IF;
 	IF sales_crm.is_past(quote.valid_until) THEN
-		RAISE EXCEPTION 'quote % is no longer valid', quote.number
-			USING ERRCODE = 'SC104', DETAIL = format('Its last day was %s.', quote.valid_until),
+		RAISE EXCEPTION 'quote is no longer valid'
+			USING ERRCODE = 'SC104', DETAIL = format('The last day of quote %s was %s.', quote.number, quote.valid_until),
 				HINT = 'UPDATE sales_crm.quote SET valid_until to a later day first.';
 	END IF;
 	IF NOT EXISTS (SELECT FROM sales_crm.quote_line l WHERE l.quote_id = freeze_quote.quote_id AND l.kind = 'item') THEN
-		RAISE EXCEPTION 'quote % has no items', quote.number
-			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Add lines to sales_crm.quote_line first.';
+		RAISE EXCEPTION 'quote has no items'
+			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('It is quote %s.', quote.number), HINT = 'Add lines to sales_crm.quote_line first.';
 	END IF;
 	PERFORM sales_crm.check_quote_discount(quote_id);
 	facts := sales_crm.quote_snapshot(quote_id, sales_crm.today());
@@ -173,16 +173,16 @@ BEGIN
 	LEFT JOIN sales_crm.contact k ON k.contact_id = coalesce(send_quote.contact_id, CASE WHEN send_quote.email IS NULL THEN q.contact_id END)
 	WHERE q.quote_id = send_quote.quote_id;
 	IF channel = 'email' AND recipient.email IS NULL THEN
-		RAISE EXCEPTION 'quote % has nobody to be sent to', quote.number
-			USING ERRCODE = 'invalid_parameter_value', DETAIL = 'The contact has no e-mail address, or there is no contact.',
+		RAISE EXCEPTION 'quote has nobody to be sent to'
+			USING ERRCODE = 'invalid_parameter_value', DETAIL = format('The contact of quote %s has no e-mail address, or there is no contact.', quote.number),
 				HINT = 'Name one: send_quote(…, email => ''…'').';
 	END IF;
 	IF quote.status = 'draft' THEN
 		PERFORM sales_crm.freeze_quote(quote_id);
 	ELSIF quote.status NOT IN ('sent', 'viewed', 'signed') OR quote.status <> 'signed' AND sales_crm.is_past(quote.valid_until) THEN
-		RAISE EXCEPTION 'quote % cannot be sent', quote.number
+		RAISE EXCEPTION 'quote cannot be sent'
 			USING ERRCODE = CASE WHEN quote.status IN ('sent', 'viewed', 'expired') THEN 'SC104' ELSE 'SC102' END,
-				DETAIL = format('Its status is %s, its last day %s.', quote.status, quote.valid_until),
+				DETAIL = format('Quote %s is %s, its last day %s.', quote.number, quote.status, quote.valid_until),
 				HINT = 'Make the next version: SELECT sales_crm.revise_quote(…), or make it valid longer: SELECT sales_crm.extend_quote(…).';
 	END IF;
 	made := sales_crm.add_quote_link(quote_id, channel, recipient.name, recipient.email, recipient.contact_id);
@@ -214,13 +214,13 @@ BEGIN
 	PERFORM sales_crm.require_quote(quote_id);
 	quote := sales_crm.lock_quote(quote_id);
 	IF quote.closed_at IS NOT NULL THEN
-		RAISE EXCEPTION 'quote % belongs to a closed opportunity', quote.number
-			USING ERRCODE = 'SC004', DETAIL = format('It was closed at %s.', quote.closed_at),
+		RAISE EXCEPTION 'quote belongs to a closed opportunity'
+			USING ERRCODE = 'SC004', DETAIL = format('The opportunity of quote %s was closed at %s.', quote.number, quote.closed_at),
 				HINT = 'A manager can reopen it by moving it to an open phase of its pipeline.';
 	END IF;
 	IF quote.status IN ('draft', 'signed', 'superseded') THEN
-		RAISE EXCEPTION 'quote % cannot be revised', quote.number
-			USING ERRCODE = CASE quote.status WHEN 'signed' THEN 'SC106' ELSE 'SC102' END, DETAIL = format('Its status is %s.', quote.status),
+		RAISE EXCEPTION 'quote cannot be revised'
+			USING ERRCODE = CASE quote.status WHEN 'signed' THEN 'SC106' ELSE 'SC102' END, DETAIL = format('Quote %s is %s.', quote.number, quote.status),
 				HINT = CASE quote.status WHEN 'draft' THEN 'A draft can be edited.' WHEN 'superseded' THEN 'Revise the version after it.' ELSE 'Make another quote: SELECT sales_crm.create_quote(…).' END;
 	END IF;
 	INSERT INTO sales_crm.quote AS n (number, version, opportunity_id, quote_template_id, valid_until, locale, currency, title, introduction, terms,
@@ -276,8 +276,8 @@ BEGIN
 	PERFORM sales_crm.require_quote(quote_id);
 	quote := sales_crm.lock_quote(quote_id);
 	IF valid_until IS NULL OR sales_crm.is_past(valid_until) OR valid_until < quote.valid_until THEN
-		RAISE EXCEPTION 'quote % cannot be extended to that day', quote.number
-			USING ERRCODE = 'invalid_parameter_value', DETAIL = format('Its last day is %s, the day given %s.', quote.valid_until, valid_until),
+		RAISE EXCEPTION 'quote cannot be extended to that day'
+			USING ERRCODE = 'invalid_parameter_value', DETAIL = format('The last day of quote %s is %s, the day given %s.', quote.number, quote.valid_until, valid_until),
 				HINT = 'Name a later day that is not over.';
 	END IF;
 	UPDATE sales_crm.quote q
