@@ -111,7 +111,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
-	minor integer;
+	-- Fetched once, for all its parts
+	totals CONSTANT jsonb := (SELECT q.totals || '{}' FROM sales_crm.quote q WHERE q.quote_id = quote_snapshot.quote_id);
 	lines jsonb;
 	result jsonb;
 BEGIN
@@ -121,19 +122,18 @@ BEGIN
 			'number', CASE WHEN l.kind = 'item' THEN l.number::text END,
 			'quantity', trim_scale(l.quantity)::text, 'unit', l.unit, 'unit_name', u.name, 'unit_price', trim_scale(l.unit_price)::text,
 			'discount_percent', trim_scale(l.discount_percent)::text, 'discount_amount', trim_scale(l.discount_amount)::text,
-			'amount', q.totals #>> array['lines', (l.place - 1)::text, 'amount'], 'net', q.totals #>> array['lines', (l.place - 1)::text, 'net'],
+			'amount', a.amounts ->> 'amount', 'net', a.amounts ->> 'net',
 			'tax_percent', trim_scale(l.tax_percent)::text, 'tax_category', l.tax_category) ORDER BY l.place)
 	INTO lines
-	FROM sales_crm.quote q
-	JOIN (
-		SELECT k.quote_id, k.kind, k.name, k.description, k.extra_description, k.optional, k.quantity, k.unit, k.unit_price,
+	FROM (
+		SELECT k.kind, k.name, k.description, k.extra_description, k.optional, k.quantity, k.unit, k.unit_price,
 			k.discount_percent, k.discount_amount, k.tax_percent, k.tax_category,
 			row_number() OVER w AS place, count(*) FILTER (WHERE k.kind = 'item') OVER w AS number
 		FROM sales_crm.quote_line k
 		WHERE k.quote_id = quote_snapshot.quote_id
-		WINDOW w AS (ORDER BY k.position, k.quote_line_id)) l ON l.quote_id = q.quote_id
-	LEFT JOIN sales_crm.unit u ON u.code = l.unit
-	WHERE q.quote_id = quote_snapshot.quote_id;
+		WINDOW w AS (ORDER BY k.position, k.quote_line_id)) l
+	LEFT JOIN jsonb_array_elements(totals -> 'lines') WITH ORDINALITY a (amounts, place) ON a.place = l.place
+	LEFT JOIN sales_crm.unit u ON u.code = l.unit;
 	SELECT jsonb_build_object(
 		'schema', 1, 'number', q.number, 'version', q.version::text, 'title', q.title, 'locale', q.locale, 'currency', q.currency,
 		'minor_units', c.minor_units::text, 'sent_on', sent_on::text, 'valid_until', q.valid_until::text, 'time_zone', y.time_zone,
@@ -146,11 +146,11 @@ BEGIN
 			'contact', k.name, 'email', k.email),
 		'lines', coalesce(lines, '[]'),
 		'discount_percent', trim_scale(q.discount_percent)::text, 'discount_amount', trim_scale(q.discount_amount)::text,
-		'totals', jsonb_build_object('list', q.totals ->> 'list', 'amount', q.totals ->> 'amount', 'discount', q.totals ->> 'discount',
-			'net', q.totals ->> 'net', 'vat', q.totals ->> 'vat', 'gross', q.totals ->> 'gross',
+		'totals', jsonb_build_object('list', totals ->> 'list', 'amount', totals ->> 'amount', 'discount', totals ->> 'discount',
+			'net', totals ->> 'net', 'vat', totals ->> 'vat', 'gross', totals ->> 'gross',
 			'taxes', (SELECT coalesce(jsonb_agg(jsonb_build_object('category', x.tax ->> 'category', 'percent', x.tax ->> 'percent', 'net', x.tax ->> 'net',
 					'base', x.tax ->> 'base', 'vat', x.tax ->> 'vat') ORDER BY x.place), '[]')
-				FROM jsonb_array_elements(q.totals -> 'taxes') WITH ORDINALITY x (tax, place))))
+				FROM jsonb_array_elements(totals -> 'taxes') WITH ORDINALITY x (tax, place))))
 	INTO result
 	FROM sales_crm.quote q
 	JOIN sales_crm.quote_template t USING (quote_template_id)
