@@ -96,6 +96,17 @@ SELECT opportunity_id, 'offer.pdf', convert_to('%PDF-1.7 ' || opportunity_id % 1
 SELECT sales_crm.add_email_attachment(email_id, 'photo.png', 'image/png', '\\x89504e470d0a1a0a') FROM sales_crm.email WHERE email_id % 3 = 0;
 SELECT count(sales_crm.create_calendar_feed(member_id)) FROM sales_crm.member;
 SELECT sales_crm.merge_accounts(min(account_id), max(account_id)) FROM sales_crm.account;
+CREATE TEMP TABLE offered AS SELECT opportunity_id, sales_crm.create_quote(opportunity_id) AS quote_id
+FROM (SELECT opportunity_id FROM sales_crm.opportunity WHERE opportunity_id % 3 = 0 AND closed_at IS NULL ORDER BY opportunity_id LIMIT 40) o;
+UPDATE sales_crm.quote SET terms = 'As agreed', discount_percent = 7, discount_amount = NULL WHERE quote_id % 4 = 0;
+CREATE TEMP TABLE sent AS SELECT quote_id, (sales_crm.send_quote(quote_id, recipient_name => 'Reader')).token FROM offered WHERE quote_id % 5 <> 0;
+SELECT count(sales_crm.record_view(token)) FROM sent WHERE quote_id % 2 = 0;
+SELECT count(sales_crm.sign_quote(token, q.snapshot_sha256, 'Signer ' || quote_id, request_key => 'key', consent_text => 'I agree'))
+FROM sent JOIN sales_crm.quote q USING (quote_id) WHERE quote_id % 5 = 1;
+SELECT count(sales_crm.request_change(token, 'Another colour', request_key => 'key')) FROM sent WHERE quote_id % 5 = 2;
+SELECT count(sales_crm.revise_quote(quote_id)) FROM sent WHERE quote_id % 5 = 2;
+SELECT count(sales_crm.decline_quote(token, 'Too much', request_key => 'key')) FROM sent WHERE quote_id % 5 = 3;
+SELECT count(*) FROM sales_crm.housekeeping();
 SQL
 	return;
 }
@@ -164,8 +175,9 @@ sub healthy
 {
 	my ($node, $database, $name) = @_;
 	is($node->safe_psql($database, 'SELECT (SELECT count(*) FROM sales_crm.verify_opportunities()), (SELECT count(*) FROM sales_crm.verify_forecast()),
-		(SELECT count(*) FROM sales_crm.verify_product_lines()), (SELECT count(*) FROM sales_crm.verify_appointments()), (SELECT count(*) FROM sales_crm.verify_attachments())'),
-		'0|0|0|0|0', "$name: verified");
+		(SELECT count(*) FROM sales_crm.verify_product_lines()), (SELECT count(*) FROM sales_crm.verify_appointments()), (SELECT count(*) FROM sales_crm.verify_attachments()),
+		(SELECT count(*) FROM sales_crm.verify_quotes()), (SELECT count(*) FROM sales_crm.verify_quote_events())'),
+		'0|0|0|0|0|0|0', "$name: verified");
 	is($node->safe_psql($database, <<'SQL'), "1|New|1\n1|Won|0", "$name: works");
 WITH a AS (INSERT INTO sales_crm.account (name) VALUES ('Later') RETURNING account_id)
 INSERT INTO sales_crm.opportunity (name, account_id) SELECT 'Later', account_id FROM a;
