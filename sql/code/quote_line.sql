@@ -1,33 +1,6 @@
 CREATE FUNCTION sales_crm.quote_line_guard()
-RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	rate record;
-BEGIN
-	NEW.position := coalesce(NEW.position, NEW.quote_line_id);
-	IF NEW.kind <> 'item' THEN
-		RETURN NEW;
-	END IF;
-	IF TG_OP = 'INSERT' THEN
-		NEW.quantity := coalesce(NEW.quantity, 1);
-		NEW.unit := coalesce(NEW.unit, 'C62');
-	END IF;
-	SELECT t.tax_rate_id, t.percent, t.category INTO rate
-	FROM sales_crm.tax_rate t WHERE t.tax_rate_id = NEW.tax_rate_id OR NEW.tax_rate_id IS NULL AND t.is_default;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'tax rate does not exist'
-			USING ERRCODE = 'foreign_key_violation', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'tax_rate_id',
-				DETAIL = CASE WHEN NEW.tax_rate_id IS NULL THEN 'No row of sales_crm.tax_rate is the default.'
-					ELSE format('sales_crm.tax_rate has no key %s.', NEW.tax_rate_id) END,
-				HINT = 'SELECT tax_rate_id, name FROM sales_crm.tax_rate shows those there are.';
-	END IF;
-	NEW.tax_rate_id := rate.tax_rate_id;
-	NEW.tax_percent := rate.percent;
-	NEW.tax_category := rate.category;
-	RETURN NEW;
-END
-$$;
+RETURNS trigger LANGUAGE c
+AS 'MODULE_PATHNAME', 'scrm_quote_line_guard';
 COMMENT ON FUNCTION sales_crm.quote_line_guard() IS
 	'Row trigger of quote_line: fills in what was not given, and what the tax rate says. Errors: 23503';
 
@@ -47,34 +20,8 @@ COMMENT ON FUNCTION sales_crm.quote_totals(bigint) IS
 	'What the lines of a quote come to: quote.totals computed anew; NULL without lines. Errors: 23514, 22003';
 
 CREATE FUNCTION sales_crm.quote_line_follow()
-RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	touched bigint[];
-	quote record;
-BEGIN
-	IF TG_OP <> 'DELETE' THEN
-		SELECT array_agg(n.quote_id) INTO touched FROM new_line n;
-	END IF;
-	IF TG_OP <> 'INSERT' THEN
-		SELECT touched || array_agg(p.quote_id) INTO touched FROM old_line p;
-	END IF;
-	FOR quote IN
-		SELECT q.quote_id, q.number, q.status FROM sales_crm.quote q
-		WHERE q.quote_id = ANY (touched) ORDER BY q.quote_id FOR NO KEY UPDATE
-	LOOP
-		IF quote.status <> 'draft' THEN
-			RAISE EXCEPTION 'quote is not editable'
-				USING ERRCODE = 'SC101',
-					DETAIL = format('Quote %s is %s.', quote.number, quote.status),
-					HINT = format('SELECT sales_crm.revise_quote(%s) makes its next version.', quote.quote_id);
-		END IF;
-		UPDATE sales_crm.quote q SET totals = sales_crm.quote_totals(q.quote_id) WHERE q.quote_id = quote.quote_id;
-	END LOOP;
-	RETURN NULL;
-END
-$$;
+RETURNS trigger LANGUAGE c
+AS 'MODULE_PATHNAME', 'scrm_quote_line_follow';
 COMMENT ON FUNCTION sales_crm.quote_line_follow() IS
 	'Statement trigger of quote_line: lines of drafts alone change, and the totals of their quotes follow. Errors: SC101, 23514, 22003';
 

@@ -181,12 +181,8 @@
 	CREATE INDEX IF NOT EXISTS quote_line_product_id_idx ON sales_crm.quote_line (product_id) WHERE product_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS quote_line_tax_rate_id_idx ON sales_crm.quote_line (tax_rate_id);
 
-	IF sales_crm.setup_lacks('quote_line', 'quote_line_10_guard_insert') THEN
-		CREATE TRIGGER quote_line_10_guard_insert BEFORE INSERT ON sales_crm.quote_line
-			FOR EACH ROW EXECUTE FUNCTION sales_crm.quote_line_guard();
-	END IF;
-	IF sales_crm.setup_lacks('quote_line', 'quote_line_10_guard_update') THEN
-		CREATE TRIGGER quote_line_10_guard_update BEFORE UPDATE ON sales_crm.quote_line
+	IF sales_crm.setup_lacks('quote_line', 'quote_line_10_guard') THEN
+		CREATE TRIGGER quote_line_10_guard BEFORE INSERT OR UPDATE ON sales_crm.quote_line
 			FOR EACH ROW EXECUTE FUNCTION sales_crm.quote_line_guard();
 	END IF;
 	IF sales_crm.setup_lacks('quote_line', 'quote_line_30_follow_insert') THEN

@@ -26,8 +26,6 @@ INSERT INTO definer VALUES
 	('quote_answer_frozen', 'answers are nobody''s to write'),
 	('quote_event_of_change', 'quote_event is nobody''s to write'),
 	('quote_follow', 'what follows from a quote, of everybody'),
-	('quote_line_follow', 'totals of the quote'),
-	('quote_line_guard', 'tax rates, whatever rights the caller has'),
 	('quote_link_guard', 'links are nobody''s to write'),
 	('task_guard', 'the member, whatever rights the caller has'),
 	('task_history', 'task_change is nobody''s to write'),

@@ -119,10 +119,11 @@ CROSS JOIN LATERAL (VALUES
 ) AS s (statement)
 WHERE c.oid IN ('sales_crm.quote'::regclass, 'sales_crm.quote_line'::regclass, 'sales_crm.signature'::regclass, 'sales_crm.quote_event'::regclass);
 SELECT cmp_ok((SELECT count(*) FROM tried), '>', 200::bigint, 'UPDATE and MERGE of every column were tried');
--- 'roof' has no signature; of a kind and a key constraints speak first
+-- 'roof' has no signature; of a kind and a key constraints speak first; what a rate says is put back
 SELECT is_empty($$
 	SELECT statement, result FROM tried
 	WHERE result NOT LIKE 'SC1%' AND NOT (relname = 'signature' AND statement LIKE '%roof%') AND NOT (relname = 'quote_line' AND attname IN ('kind', 'quote_id') AND result IN ('23514', '23503'))
+		AND NOT (relname = 'quote_line' AND attname IN ('tax_percent', 'tax_category') AND result = 'done')
 $$, 'and refused');
 SELECT is_empty($$
 	SELECT s, pg_temp.attempt(s) FROM unnest(array[
@@ -152,7 +153,9 @@ $$, 'and so are INSERT, DELETE, TRUNCATE, COPY, ON CONFLICT, MERGE and false ans
 SELECT is((SELECT md5 FROM everything), (SELECT md5 FROM before), 'nothing has changed');
 ALTER TABLE sales_crm.quote ADD erp_number text;
 UPDATE sales_crm.quote SET erp_number = 'E1' WHERE title = 'door';
-SELECT is(erp_number, 'E1', 'but columns of one''s own may be written') FROM sales_crm.quote WHERE title = 'door';
+ALTER TABLE sales_crm.quote_line ADD erp_number text;
+UPDATE sales_crm.quote_line SET erp_number = 'E1-1' WHERE quote_id = pg_temp.quote('door');
+SELECT is(q.erp_number || l.erp_number, 'E1E1-1', 'but columns of one''s own may be written') FROM sales_crm.quote q JOIN sales_crm.quote_line l USING (quote_id) WHERE title = 'door';
 SELECT is(pg_temp.attempt($$DELETE FROM sales_crm.contact WHERE name = 'Carl'$$), 'done', 'a contact may be deleted');
 SELECT ok(contact_id IS NULL AND snapshot #>> '{customer,contact}' = 'Carl', 'the snapshot still names them') FROM sales_crm.quote WHERE title = 'roof';
 
