@@ -33,6 +33,7 @@ p, h1, h2, dl, dt, dd, table { margin: 0; }
 .facts td { padding: 0.1rem 0; font-weight: 700; overflow-wrap: anywhere; }
 .facts .contact { font-weight: 400; }
 h1 { font-size: 1.75rem; font-weight: 700; line-height: 1.2; letter-spacing: -0.01em; }
+h1 .number { display: inline-block; }
 h1 .kind { color: {{company.readable_color}}; }
 h1 .draft { display: inline-block; margin-left: 0.5rem; padding: 0.2rem 0.6rem; border: 1.5px solid #b42318; border-radius: 4px; color: #b42318; font-size: 0.8125rem; letter-spacing: 0; vertical-align: middle; }
 .title { margin-top: 0.25rem; color: #5b6673; font-size: 1.0625rem; }
@@ -157,7 +158,7 @@ h1 .draft { display: inline-block; margin-left: 0.5rem; padding: 0.2rem 0.6rem; 
 	</div>
 </section>
 
-<h1><span class="kind">{{words.quote}}</span> {{number}}{{#draft}}<span class="draft">{{words.draft}}</span>{{/draft}}</h1>
+<h1><span class="kind">{{words.quote}}</span> <span class="number">{{number}}</span>{{#draft}}<span class="draft">{{words.draft}}</span>{{/draft}}</h1>
 {{#title}}<p class="title">{{title}}</p>{{/title}}
 {{#introduction}}<p class="introduction lines-kept">{{introduction}}</p>{{/introduction}}
 

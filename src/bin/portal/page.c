@@ -65,7 +65,8 @@ page_write(Buffer *out, const PageData *data)
 	if (data->state != PAGE_OPEN)
 		write_status(out, data);
 	write_summary(out, data);
-	write_document(out, data);
+	if (data->state != PAGE_WITHDRAWN)
+		write_document(out, data);
 	if (data->state == PAGE_OPEN)
 	{
 		write_bar(out, data);
@@ -231,8 +232,8 @@ write_summary(Buffer *out, const PageData *data)
 {
 	const char *title = data->state == PAGE_OPEN ? "h1" : "h2";
 
-	buffer_format(out, "<section class=\"summary\">\n<%s>%s %s", title, say(data, TEXT_QUOTE),
-				  data->number);
+	buffer_format(out, "<section class=\"summary\">\n<%s>%s <span class=\"number\">%s</span>",
+				  title, say(data, TEXT_QUOTE), data->number);
 	if (data->version > 1)
 		buffer_format(out, ", %s %d", say(data, TEXT_VERSION), data->version);
 	buffer_format(out, "</%s>\n", title);
@@ -308,7 +309,7 @@ write_status(Buffer *out, const PageData *data)
 			if (data->has_pdf && !data->direct)
 				buffer_format(out,
 							  "<p><a class=\"button primary\" href=\"%s/quote.pdf\">%s</a></p>\n",
-							  data->path, say(data, TEXT_PDF));
+							  data->path, say(data, TEXT_SIGNED_KEEP));
 			break;
 		case PAGE_CHANGE_REQUESTED:
 			buffer_format(out, "<p>%s</p>\n", say(data, TEXT_CHANGE_REQUESTED));
@@ -499,8 +500,11 @@ open_form(Buffer *out, const PageData *data, PageForm form, Text title, Text nex
 	write_query(out, data);
 	buffer_format(out,
 				  "\" novalidate aria-labelledby=\"%s-title\">\n<h2 id=\"%s-title\">%s</h2>\n"
-				  "<p>%s</p>\n",
+				  "<p>%s",
 				  name, name, say(data, title), say(data, next));
+	if (form == PAGE_SIGN && data->has_pdf && !data->direct)
+		buffer_format(out, " %s", say(data, TEXT_SIGN_KEEP));
+	buffer_text(out, "</p>\n");
 	if (data->form == form)
 		write_problems(out, data, form);
 	write_hidden(out, "csrf", data->csrf);
