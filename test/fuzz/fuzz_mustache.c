@@ -7,6 +7,7 @@
  * per value: what it is, and how many members it has.
  */
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,12 +101,8 @@ free_value(const MustacheValue *value)
 	free(value->members);
 }
 
-static void
-require(bool condition)
-{
-	if (!condition)
-		abort();
-}
+/* A macro, so that the line shows */
+#define require(condition) ((condition) ? (void) 0 : (fprintf(stderr, "line %d\n", __LINE__), abort()))
 
 static void
 require_place(const MustacheError *error)

@@ -74,7 +74,7 @@ session_random(char *hex, size_t bytes)
 bool
 session_cookie_is_valid(const char *cookie)
 {
-	return cookie != NULL && is_hex(cookie, COOKIE_SIZE - 1);
+	return cookie != NULL && is_hex(cookie, COOKIE_SIZE - 1) && cookie[COOKIE_SIZE - 1] == '\0';
 }
 
 void
@@ -94,7 +94,7 @@ session_csrf_check(const char *cookie, const char *token, const char *csrf)
 	uint32_t age;
 
 	if (!session_cookie_is_valid(cookie) || csrf == NULL || !is_hex(csrf, 8) || csrf[8] != '.' ||
-		!is_hex(csrf + 9, 64))
+		!is_hex(csrf + 9, 64) || csrf[9 + 64] != '\0')
 		return CSRF_BAD;
 	memcpy(at, csrf, 8);
 	at[8] = '\0';
