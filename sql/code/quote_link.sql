@@ -173,9 +173,13 @@ COMMENT ON FUNCTION sales_crm.follow_quote(text) IS
 	'The token of a new link to the newest version of a quote, for who holds a link to an older one and was sent the new one, too; earlier links stay in force. Errors: SC103, SC102 when there is none';
 
 CREATE FUNCTION sales_crm.is_past(valid_until date)
-RETURNS boolean LANGUAGE sql STABLE
+RETURNS boolean LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT sales_crm.local_date(clock_timestamp()) > $1 $$;
+AS $$
+BEGIN
+	RETURN sales_crm.local_date(clock_timestamp()) > $1;
+END
+$$;
 COMMENT ON FUNCTION sales_crm.is_past(date) IS
 	'Whether the last day of a quote is over, in the company''s time zone';
 
