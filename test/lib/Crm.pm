@@ -107,6 +107,16 @@ SELECT count(sales_crm.request_change(token, 'Another colour', request_key => 'k
 SELECT count(sales_crm.revise_quote(quote_id)) FROM sent WHERE quote_id % 5 = 2;
 SELECT count(sales_crm.decline_quote(token, 'Too much', request_key => 'key')) FROM sent WHERE quote_id % 5 = 3;
 SELECT count(*) FROM sales_crm.housekeeping();
+UPDATE sales_crm.company SET sender_email = 'sales\@example.com';
+SELECT sales_crm.activate_sending();
+INSERT INTO sales_crm.webhook (name, url) VALUES ('Sample', 'https://hook.example.com/');
+INSERT INTO sales_crm.suppressed_address (address) VALUES ('never\@example.com');
+SELECT sales_crm.queue_email('notification', 'm' || member_id || '\@example.com', data => '{"notification":{"subject":"Sample"}}', dedup_key => 'sample ' || member_id)
+FROM sales_crm.member;
+SELECT sales_crm.queue_webhooks('sample', '{}');
+SELECT sales_crm.complete_message(message_id, fence) FROM sales_crm.claim_messages('sample', 2, '1 day', '{email}');
+SELECT sales_crm.fail_message(message_id, fence, 'Sample', false) FROM sales_crm.claim_messages('sample', 1, '1 day', '{email}');
+SELECT count(*) FROM sales_crm.claim_messages('sample', 1000, '1 day');
 SQL
 	return;
 }
@@ -176,8 +186,8 @@ sub healthy
 	my ($node, $database, $name) = @_;
 	is($node->safe_psql($database, 'SELECT (SELECT count(*) FROM sales_crm.verify_opportunities()), (SELECT count(*) FROM sales_crm.verify_forecast()),
 		(SELECT count(*) FROM sales_crm.verify_product_lines()), (SELECT count(*) FROM sales_crm.verify_appointments()), (SELECT count(*) FROM sales_crm.verify_attachments()),
-		(SELECT count(*) FROM sales_crm.verify_quotes()), (SELECT count(*) FROM sales_crm.verify_quote_events())'),
-		'0|0|0|0|0|0|0', "$name: verified");
+		(SELECT count(*) FROM sales_crm.verify_quotes()), (SELECT count(*) FROM sales_crm.verify_quote_events()), (SELECT count(*) FROM sales_crm.verify_outbox())'),
+		'0|0|0|0|0|0|0|0', "$name: verified");
 	is($node->safe_psql($database, <<'SQL'), "1|New|1\n1|Won|0", "$name: works");
 WITH a AS (INSERT INTO sales_crm.account (name) VALUES ('Later') RETURNING account_id)
 INSERT INTO sales_crm.opportunity (name, account_id) SELECT 'Later', account_id FROM a;
