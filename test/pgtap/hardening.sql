@@ -66,6 +66,7 @@ INSERT INTO definer VALUES
 	('decline_quote', 'whoever has the token of a link'),
 	('open_quote', 'whoever has the token of a link'),
 	('record_view', 'whoever has the token of a link'),
+	('quote_pdf', 'whoever has the token of a link'),
 	('present_signing_code', 'whoever has the token of a link'),
 	('request_signing_code', 'whoever has the token of a link'),
 	('request_change', 'whoever has the token of a link'),
