@@ -1,5 +1,5 @@
 CREATE FUNCTION sales_crm.housekeeping(OUT job text, OUT done bigint)
-RETURNS SETOF record LANGUAGE plpgsql
+RETURNS SETOF record LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN

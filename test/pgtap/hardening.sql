@@ -96,6 +96,7 @@ INSERT INTO definer VALUES
 	('remind_quotes', 'for admins and the sender, rows of everybody'),
 	('expire_quotes', 'for admins and the sender, rows of everybody'),
 	('export_person', 'for admins, rows of everybody'),
+	('housekeeping', 'for admins and the sender, rows of everybody'),
 	('prune_messages', 'for admins and the sender, rows of everybody'),
 	('remind_members', 'for admins and the sender, rows of everybody'),
 	('redrive_messages', 'for admins'),

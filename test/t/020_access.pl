@@ -121,6 +121,7 @@ is(as('admin', "INSERT INTO sales_crm.source (name) VALUES ('Fair'); DELETE FROM
 is(as('admin', 'SELECT count(*) FROM sales_crm.verify_forecast(); SELECT count(*) FROM sales_crm.verify_opportunities(); SELECT count(*) FROM sales_crm.verify_attachments(); SELECT count(*) FROM sales_crm.verify_product_lines(); SELECT count(*) FROM sales_crm.verify_appointments()'),
 	"0\n0\n0\n0\n0", 'and verifies');
 like(as('sender', "SELECT is_new FROM sales_crm.record_email(from_address => 'x\@example.com', subject => 'hello')"), qr/^t$/, 'a sender files e-mails');
+is(as('sender', 'SELECT count(*) > 3 FROM sales_crm.housekeeping()'), 't', 'and keeps house');
 is(as('manager', 'SELECT count(*) FILTER (WHERE unit_cost IS NOT NULL) > 0 FROM sales_crm.product'), 't', 'a manager sees costs');
 is($node->safe_psql('crm', "SELECT string_agg(role || ' ' || levels::text, ', ' ORDER BY role) FROM sales_crm.access_overview WHERE NOT sees_everything"),
 	'admin {admin}, app {app}, manager {manager}, portal {portal}, reader {reader}, seller {seller}, sender {sender}', 'access_overview lists all');
