@@ -62,9 +62,9 @@ for my $blow (0 .. $blows)
 	}
 	elsif ($blow % 4 == 1)
 	{
+		# Backends notice only when they next look
 		$node->kill9;
-		sleep 0.5;
-		$node->start;
+		until ($node->start(fail_ok => 1)) { sleep 0.2; $node->stop('fast', fail_ok => 1) }
 	}
 	elsif ($blow % 4 == 2)
 	{
