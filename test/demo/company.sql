@@ -1,7 +1,8 @@
 -- A small believable company: Lumen & Oak, offices and their light, with half a year of business.
 -- Everything is told in days before today, so that the demo looks the same on every day.
 UPDATE sales_crm.company SET name = 'Lumen & Oak', address = E'Rue de la Loi 12\n1000 Brussels',
-	vat_number = 'BE0123456749', time_zone = 'Europe/Brussels', brand_color = '#2d6a4f';
+	vat_number = 'BE0123456749', time_zone = 'Europe/Brussels', brand_color = '#2d6a4f', sender_email = 'sales@lumen.example',
+	portal_url = coalesce(portal_url, 'https://quotes.lumen.example');
 INSERT INTO sales_crm.holiday (holiday_on, name)
 SELECT make_date(y, 12, 25), 'Christmas' FROM generate_series(2025, 2035) y
 UNION ALL SELECT make_date(y, 7, 21), 'National holiday' FROM generate_series(2025, 2035) y;

@@ -61,11 +61,11 @@ SELECT rule, errcode, message, hint FROM sales_crm.explain_transition(:opportuni
 \set ECHO none
 
 \echo
-\echo '5. The lines become a quote in one step; a draft is edited by plain SQL. The customer gets a link.'
+\echo '5. The lines become a quote in one step; a draft is edited by plain SQL. The customer gets it by e-mail.'
 \set ECHO queries
 SELECT sales_crm.create_quote(:opportunity_id) AS quote_id \gset
 UPDATE sales_crm.quote SET introduction = 'Light for warm evenings, as we discussed.' WHERE quote_id = :quote_id;
-SELECT link, token FROM sales_crm.send_quote(:quote_id, 'link', recipient_name => 'Anna Peeters', email => 'anna@lumiere.example') \gset
+SELECT link, token FROM sales_crm.send_quote(:quote_id, 'email', recipient_name => 'Anna Peeters', email => 'anna@lumiere.example') \gset
 SELECT number, version, status, valid_until, net::numeric(12,2), vat::numeric(12,2), gross::numeric(12,2) FROM sales_crm.quote_overview WHERE quote_id = :quote_id;
 \set ECHO none
 \echo '   Anna opens it (the page calls these functions), and would like something changed.'
@@ -80,7 +80,7 @@ SELECT subject, body FROM sales_crm.my_notifications WHERE event LIKE '%change%'
 SELECT subject, details FROM sales_crm.task WHERE opportunity_id = :opportunity_id AND origin = 'change_request';
 SELECT sales_crm.revise_quote(:quote_id) AS next_id \gset
 UPDATE sales_crm.quote SET discount_percent = 8 WHERE quote_id = :next_id;
-SELECT token AS next_token FROM sales_crm.send_quote(:next_id, 'link', recipient_name => 'Anna Peeters', email => 'anna@lumiere.example') \gset
+SELECT token AS next_token FROM sales_crm.send_quote(:next_id, 'email', recipient_name => 'Anna Peeters', email => 'anna@lumiere.example') \gset
 SELECT o.status, o.has_successor FROM sales_crm.open_quote(:'token') o;
 \set ECHO none
 \echo '   What was sent does not change any more, whoever tries; what she read is what she signs.'
