@@ -135,7 +135,8 @@ lint:
 	clang-format --dry-run -Werror src/*.c src/*.h src/bin/*/*.c src/bin/*/*.h
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
 		--suppress=missingIncludeSystem -DPG_VERSION_NUM=170000 -DHAVE_INT128 \
-		'-Dereport(level,...)=abort()' '-Delog(level,...)=abort()' src
+		'-Dereport(level,...)=abort()' '-Delog(level,...)=abort()' \
+		'-Dforeach(item,list)=while ((item = next(list)))' src
 
 format:
 	clang-format -i src/*.c src/*.h src/bin/*/*.c src/bin/*/*.h
