@@ -81,10 +81,11 @@ BEGIN
 			SET fence = m.fence + 1, attempts = m.attempts + 1, claimed_by = worker, available_at = clock_timestamp() + lease
 			FROM sales_crm.message_body b
 			WHERE m.message_id = ANY (fit_ids) AND b.message_id = m.message_id
-			RETURNING m.message_id, m.kind, b.event, m.fence, m.attempts, m.available_at, b.recipient, b.payload, m.webhook_id)
+			RETURNING m.message_id, m.kind, b.event, m.fence, m.attempts, m.available_at, b.recipient, b.payload, b.quote_id, m.webhook_id)
 		SELECT c.message_id, c.kind, c.event, c.fence, c.attempts, c.available_at, c.recipient,
-			CASE WHEN c.webhook_id IS NULL THEN c.payload
-				ELSE c.payload || jsonb_build_object('webhook_id', c.webhook_id, 'url', w.url, 'secrets', w.secrets) END
+			CASE c.kind WHEN 'webhook' THEN c.payload || jsonb_build_object('webhook_id', c.webhook_id, 'url', w.url, 'secrets', w.secrets)
+				WHEN 'pdf' THEN c.payload || sales_crm.pdf_payload(c.quote_id, c.payload ->> 'purpose')
+				ELSE c.payload END
 		FROM claimed c
 		LEFT JOIN sales_crm.webhook w ON w.webhook_id = c.webhook_id
 		ORDER BY c.message_id;

@@ -30,10 +30,12 @@ COMMENT ON FUNCTION sales_crm.database_identity() IS
 	'System identifier of the cluster and oid of the database: another one in every restored or cloned database, the same in standbys and other physical copies';
 
 CREATE FUNCTION sales_crm.sending_active()
-RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT coalesce((SELECT s.database_identity = sales_crm.database_identity() FROM sales_crm.sending s), false)
+BEGIN
+	RETURN (SELECT coalesce((SELECT s.database_identity = sales_crm.database_identity() FROM sales_crm.sending s), false));
+END
 $$;
 COMMENT ON FUNCTION sales_crm.sending_active() IS
 	'Whether activate_sending() was called in this very database';
@@ -123,16 +125,18 @@ COMMENT ON FUNCTION sales_crm.bury_message(bigint, text) IS
 	'Gives a message up: it goes to message_dead with the reason. NULL where it is no longer in the outbox';
 
 CREATE FUNCTION sales_crm.release_messages(order_keys text[])
-RETURNS void LANGUAGE sql
+RETURNS void LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
 	WITH next AS MATERIALIZED (
 		SELECT m.message_id FROM sales_crm.message m
 		WHERE m.message_id IN (
 				SELECT (SELECT min(x.message_id) FROM sales_crm.message x WHERE x.order_key = k) FROM unnest(order_keys) k)
 			AND m.claimed_by IS NULL AND m.waits_for IS NULL AND m.attempts = 0 AND m.available_at > clock_timestamp()
 		ORDER BY m.message_id FOR UPDATE)
-	UPDATE sales_crm.message m SET available_at = clock_timestamp() FROM next WHERE next.message_id = m.message_id
+	UPDATE sales_crm.message m SET available_at = clock_timestamp() FROM next WHERE next.message_id = m.message_id;
+END
 $$;
 COMMENT ON FUNCTION sales_crm.release_messages(text[]) IS
 	'Makes the next message of each order available, whose turn it is now';

@@ -1,8 +1,10 @@
 CREATE FUNCTION sales_crm.header_text(value text)
-RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT nullif(btrim(left(regexp_replace(value, '[\u0001-\u0020\u007f-\u009f\u2028\u2029]+', ' ', 'g'), 400)), '')
+BEGIN
+	RETURN nullif(btrim(left(regexp_replace(value, '[\u0001-\u0020\u007f-\u009f\u2028\u2029]+', ' ', 'g'), 400)), '');
+END
 $$;
 COMMENT ON FUNCTION sales_crm.header_text(text) IS
 	'A text from a table as it may stand in the header of an e-mail: on one line, up to 400 characters; NULL when nothing is left';
@@ -25,11 +27,13 @@ COMMENT ON FUNCTION sales_crm.check_header(text, text) IS
 	'A text for the header of an e-mail, NULL when it is empty. Errors: 22023 for control characters, with which a header could be smuggled in';
 
 CREATE FUNCTION sales_crm.is_address(value text)
-RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURNS boolean LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT coalesce(octet_length(value) <= 254
-		AND value ~ '^[^@<>()\[\]\\,;:"\u0001-\u0020\u007f-\u00a0\u2028\u2029]+@[^@<>()\[\]\\,;:"\u0001-\u0020\u007f-\u00a0\u2028\u2029]+$', false)
+BEGIN
+	RETURN coalesce(octet_length(value) <= 254
+		AND value ~ '^[^@<>()\[\]\\,;:"\u0001-\u0020\u007f-\u00a0\u2028\u2029]+@[^@<>()\[\]\\,;:"\u0001-\u0020\u007f-\u00a0\u2028\u2029]+$', false);
+END
 $$;
 COMMENT ON FUNCTION sales_crm.is_address(text) IS
 	'Whether a text is one plain e-mail address';
@@ -52,10 +56,12 @@ COMMENT ON FUNCTION sales_crm.check_address(text, text) IS
 	'An e-mail address as it is. Errors: 22023 for anything but one plain address';
 
 CREATE FUNCTION sales_crm.render_text(template text, data jsonb)
-RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT sales_crm.render_template(regexp_replace(template, '\{\{(?![{&#^/!>=])\s*([^{}]*?)\s*\}\}', '{{&\1}}', 'g'), data)
+BEGIN
+	RETURN sales_crm.render_template(regexp_replace(template, '\{\{(?![{&#^/!>=])\s*([^{}]*?)\s*\}\}', '{{&\1}}', 'g'), data);
+END
 $$;
 COMMENT ON FUNCTION sales_crm.render_text(text, jsonb) IS
 	'render_template() for plain text: values are not escaped for HTML';
@@ -86,13 +92,16 @@ COMMENT ON FUNCTION sales_crm.email_html(text, text) IS
 	'The HTML of an e-mail whose template has none: its text in paragraphs, with links, in the company''s colour';
 
 CREATE FUNCTION sales_crm.find_email_template(event text, locale text)
-RETURNS bigint LANGUAGE sql STABLE
+RETURNS bigint LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT t.email_template_id FROM sales_crm.email_template t, sales_crm.company c
-	WHERE t.event = find_email_template.event AND t.active
-	ORDER BY array_position(array[find_email_template.locale, left(find_email_template.locale, 2), c.locale, left(c.locale, 2), 'en'], t.locale), t.locale
-	LIMIT 1
+BEGIN
+	RETURN (
+		SELECT t.email_template_id FROM sales_crm.email_template t, sales_crm.company c
+		WHERE t.event = find_email_template.event AND t.active
+		ORDER BY array_position(array[find_email_template.locale, left(find_email_template.locale, 2), c.locale, left(c.locale, 2), 'en'], t.locale), t.locale
+		LIMIT 1);
+END
 $$;
 COMMENT ON FUNCTION sales_crm.find_email_template(text, text) IS
 	'The active template of an event for a locale, its language, the company''s locale or English; NULL when the event makes no e-mail';
@@ -129,9 +138,13 @@ COMMENT ON FUNCTION sales_crm.email_data(bigint, bigint, text) IS
 	'What every template of e-mails may use: company, and where there is one quote, customer, opportunity and seller';
 
 CREATE FUNCTION sales_crm.hide_tokens(body text)
-RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT regexp_replace(body, '(/q/)[A-Za-z0-9_-]{39}([A-Za-z0-9_-]{4})', '\1…\2', 'g') $$;
+AS $$
+BEGIN
+	RETURN regexp_replace(body, '(/q/)[A-Za-z0-9_-]{39}([A-Za-z0-9_-]{4})', '\1…\2', 'g');
+END
+$$;
 COMMENT ON FUNCTION sales_crm.hide_tokens(text) IS
 	'A text whose links to quotes open nothing: of each secret the last four characters are left';
 
@@ -218,14 +231,17 @@ COMMENT ON FUNCTION sales_crm.queue_email(text, text, text, text, jsonb, bigint,
 	'Queues an e-mail made of the template of an event, or of subject and body, and files it with the opportunity, unless it is to a member (member_id). Returns the message; NULL where dedup_key was queued before, the address is in suppressed_address or the event has no active template. Errors: 22023 for an address or header with line breaks or of another form, 55000 when company.sender_email is not set, SC110';
 
 CREATE FUNCTION sales_crm.email_references(thread_id bigint)
-RETURNS jsonb LANGUAGE sql STABLE
+RETURNS jsonb LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT coalesce(jsonb_agg(r.message_id ORDER BY r.sent_at), '[]')
-	FROM (
-		SELECT e.message_id, e.sent_at FROM sales_crm.email e
-		WHERE e.thread_id = email_references.thread_id AND e.message_id IS NOT NULL
-		ORDER BY e.sent_at DESC LIMIT 10) r
+BEGIN
+	RETURN (
+		SELECT coalesce(jsonb_agg(r.message_id ORDER BY r.sent_at), '[]')
+		FROM (
+			SELECT e.message_id, e.sent_at FROM sales_crm.email e
+			WHERE e.thread_id = email_references.thread_id AND e.message_id IS NOT NULL
+			ORDER BY e.sent_at DESC LIMIT 10) r);
+END
 $$;
 COMMENT ON FUNCTION sales_crm.email_references(bigint) IS
 	'Message-IDs of the last e-mails of a thread, in their order: what the header References has';

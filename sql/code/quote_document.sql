@@ -6,13 +6,13 @@ AS $$
 DECLARE
 	quote record;
 	known bigint;
-	html text;
 BEGIN
-	SELECT q.number, q.version, q.title, q.locale, q.opportunity_id, q.html, c.name AS author INTO quote
-	FROM sales_crm.quote q, sales_crm.company c WHERE q.quote_id = quote_id AND q.html IS NOT NULL;
-	IF NOT FOUND OR purpose IS NULL OR purpose NOT IN ('quote', 'signed') THEN
+	SELECT q.number, q.opportunity_id INTO quote FROM sales_crm.quote q
+	WHERE q.quote_id = quote_id AND q.html IS NOT NULL
+		AND (purpose = 'quote' OR purpose = 'signed' AND EXISTS (SELECT FROM sales_crm.signature s WHERE s.quote_id = q.quote_id));
+	IF NOT FOUND THEN
 		RAISE EXCEPTION 'quote % has no document to make a PDF of', quote_id
-			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Send it first; purposes are quote and signed.';
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Send it first, or have it signed; purposes are quote and signed.';
 	END IF;
 	IF EXISTS (SELECT FROM sales_crm.quote_document d WHERE d.quote_id = quote_id AND d.purpose = purpose) THEN
 		RETURN NULL;
@@ -24,18 +24,42 @@ BEGIN
 	IF known IS NOT NULL THEN
 		RETURN known;
 	END IF;
-	html := CASE purpose WHEN 'quote' THEN quote.html ELSE sales_crm.signed_document(quote_id) END;
-	IF html IS NULL THEN
-		RAISE EXCEPTION 'quote % is not signed', quote.number USING ERRCODE = 'object_not_in_prerequisite_state';
-	END IF;
-	RETURN sales_crm.queue_message('pdf', 'quote.pdf',
-		jsonb_build_object('quote_id', quote_id, 'purpose', purpose, 'html', html, 'html_sha256', encode(sha256(convert_to(html, 'UTF8')), 'hex'),
-			'title', concat_ws(', ', quote.number, nullif(quote.title, '')), 'author', quote.author, 'locale', quote.locale),
-		recipient => concat_ws(' ', quote.number, purpose), quote_id => quote_id, opportunity_id => quote.opportunity_id);
+	RETURN sales_crm.queue_message('pdf', 'quote.pdf', jsonb_build_object('quote_id', quote_id, 'purpose', purpose),
+		recipient => quote.number || ' ' || purpose, quote_id => quote_id, opportunity_id => quote.opportunity_id);
 END
 $$;
 COMMENT ON FUNCTION sales_crm.queue_pdf(bigint, text) IS
 	'Has the PDF of a quote made, purpose quote or signed, and returns the message, also where it is queued or dead already; NULL where the PDF is there. Errors: 55000 before the quote is sent or signed';
+
+CREATE FUNCTION sales_crm.pdf_payload(quote_id bigint, purpose text)
+RETURNS jsonb LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	quote record;
+	html text;
+BEGIN
+	SELECT q.number, q.title, q.locale, q.html, c.name AS author INTO quote
+	FROM sales_crm.quote q, sales_crm.company c WHERE q.quote_id = quote_id;
+	html := quote.html;
+	IF purpose = 'signed' THEN
+		SELECT convert_from(k.content, 'UTF8') INTO html
+		FROM sales_crm.signature s
+		JOIN sales_crm.attachment a ON a.attachment_id = s.attachment_id AND a.media_type = 'text/html'
+		JOIN sales_crm.attachment_content k ON k.sha256 = a.sha256
+		WHERE s.quote_id = quote_id;
+		html := coalesce(html, sales_crm.signed_document(quote_id));
+	END IF;
+	RETURN jsonb_build_object('html', html, 'html_sha256', encode(sha256(convert_to(html, 'UTF8')), 'hex'),
+		'title', concat_ws(', ', quote.number, nullif(quote.title, '')), 'author', quote.author, 'locale', quote.locale);
+EXCEPTION WHEN OTHERS THEN
+	-- One document must not keep all others back
+	RETURN jsonb_build_object('html', NULL, 'problem', SQLERRM);
+END
+$$;
+COMMENT ON FUNCTION sales_crm.pdf_payload(bigint, text) IS
+	'What a PDF is made of: the quote as it was sent, or the signed document as it is attached; html is NULL where there is neither';
 
 CREATE FUNCTION sales_crm.await_pdf(quote_id bigint, purpose text, OUT attachment_id bigint, OUT waits_for bigint)
 RETURNS record LANGUAGE plpgsql
@@ -70,7 +94,7 @@ DECLARE
 	made bigint;
 	file jsonb;
 BEGIN
-	SELECT b.payload ->> 'purpose' AS purpose, b.payload ->> 'html_sha256' AS html_sha256, q.quote_id, q.number, q.version, q.locale, q.opportunity_id
+	SELECT b.payload ->> 'purpose' AS purpose, q.quote_id, q.number, q.version, q.locale, q.opportunity_id
 	INTO doc
 	FROM sales_crm.message m
 	JOIN sales_crm.message_body b ON b.message_id = m.message_id
@@ -88,7 +112,7 @@ BEGIN
 	INTO made, file;
 	SELECT d.attachment_id INTO before FROM sales_crm.quote_document d WHERE d.quote_id = doc.quote_id AND d.purpose = doc.purpose FOR UPDATE;
 	INSERT INTO sales_crm.quote_document AS d (quote_id, purpose, attachment_id, html_sha256, sealed)
-	VALUES (doc.quote_id, doc.purpose, made, decode(doc.html_sha256, 'hex'), sealed)
+	VALUES (doc.quote_id, doc.purpose, made, decode(sales_crm.pdf_payload(doc.quote_id, doc.purpose) ->> 'html_sha256', 'hex'), sealed)
 	ON CONFLICT ON CONSTRAINT quote_document_pkey DO UPDATE
 	SET attachment_id = excluded.attachment_id, html_sha256 = excluded.html_sha256, sealed = excluded.sealed, created_at = now();
 	-- One that could not be sealed yet is replaced, also where an e-mail is to carry it
