@@ -193,8 +193,9 @@ RETURNS text LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	-- The evidence shows no lines, and preparing them would take most of the time
 	RETURN (
-		SELECT sales_crm.add_evidence(q.html, q.snapshot, q.snapshot::text,
+		SELECT sales_crm.add_evidence(q.html, q.snapshot || '{"lines": []}', q.snapshot::text,
 			jsonb_build_object('signer_name', s.signer_name, 'signer_email', s.signer_email, 'typed', s.image IS NULL AND NOT s.paper, 'on_paper', s.paper,
 				'image', 'data:image/png;base64,' || translate(encode(s.image, 'base64'), E'\n', ''), 'consent_text', s.consent_text, 'ip', host(s.ip),
 				'user_agent', s.user_agent, 'signed_at', s.signed_at, 'snapshot_sha256', encode(s.snapshot_sha256, 'hex')),
