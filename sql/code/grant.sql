@@ -303,7 +303,6 @@ VALUES
 	('remember_answer()',                  ''    , ''    , ''    , ''    , ''    , ''    , ''),
 	('remind_members()',                   ''    , ''    , ''    , 'x'   , ''    , ''    , ''),
 	('remind_quotes()',                    ''    , ''    , ''    , 'x'   , ''    , 'x'   , ''),
-	('remind_recipients()',                ''    , ''    , ''    , ''    , ''    , ''    , ''),
 	('render_template()',                  ''    , 'x'   , 'x'   , 'x'   , 'x'   , ''    , ''),
 	('render_text()',                      ''    , ''    , ''    , ''    , ''    , ''    , ''),
 	('request_change()',                   ''    , ''    , ''    , ''    , ''    , ''    , 'x'),

@@ -27,9 +27,6 @@ BEGIN
 	IF event = 'quote.signed' THEN
 		PERFORM sales_crm.confirm_signature(quote_id);
 	END IF;
-	IF event = 'quote.reminder' THEN
-		PERFORM sales_crm.remind_recipients(quote_id);
-	END IF;
 	-- Those to customers are queued by whoever knows their address
 	IF about.notified AND about.email IS NOT NULL
 		AND event NOT IN ('quote.sent', 'quote.reminder', 'quote.code', 'quote.confirmed') THEN
@@ -70,27 +67,3 @@ END
 $$;
 COMMENT ON FUNCTION sales_crm.confirm_signature(bigint) IS
 	'Queues the e-mail that brings the signed document to whoever signed: to the recipient of the link, else to the address that the signer gave';
-
-CREATE FUNCTION sales_crm.remind_recipients(quote_id bigint)
-RETURNS void LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_variable
-DECLARE
-	receiver record;
-BEGIN
-	FOR receiver IN
-		SELECT l.quote_link_id, l.recipient_email AS email, l.recipient_name AS name, q.locale
-		FROM sales_crm.quote_link l
-		JOIN sales_crm.quote q ON q.quote_id = l.quote_id
-		JOIN sales_crm.company c ON c.sender_email IS NOT NULL
-		WHERE l.quote_id = quote_id AND l.channel = 'email' AND l.revoked_at IS NULL ORDER BY l.quote_link_id
-	LOOP
-		-- The secret of its link is not kept: the reminder answers the e-mail that has it
-		PERFORM sales_crm.queue_email('quote.reminder', receiver.email, sales_crm.header_text(receiver.name), receiver.locale,
-			quote_id => quote_id, dedup_key => format('quote.reminder %s %s', receiver.quote_link_id, sales_crm.today()));
-	END LOOP;
-END
-$$;
-COMMENT ON FUNCTION sales_crm.remind_recipients(bigint) IS
-	'Queues a reminder, at most one a day, to those whom a quote was sent to by e-mail';

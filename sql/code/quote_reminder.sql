@@ -29,6 +29,7 @@ DECLARE
 	mail record;
 	token text;
 	made bigint;
+	problem text;
 	done bigint := 0;
 BEGIN
 	FOR due IN
@@ -43,6 +44,7 @@ BEGIN
 		CONTINUE WHEN NOT FOUND;
 		PERFORM sales_crm.append_quote_event(due.quote_id, 'reminded',
 			data => jsonb_build_object('rules', to_jsonb(due.rules), 'valid_until', due.valid_until::text));
+		problem := NULL;
 		-- To whom it was e-mailed, by a link of its own, since nobody knows the first one's token any more
 		FOR mail IN
 			SELECT l.* FROM sales_crm.quote_link l
@@ -50,16 +52,20 @@ BEGIN
 				AND (l.expires_at IS NULL OR l.expires_at > clock_timestamp())
 			ORDER BY l.quote_link_id
 		LOOP
-			token := sales_crm.make_token();
-			INSERT INTO sales_crm.quote_link AS n (quote_id, token_sha256, token_tail, channel, recipient_name, recipient_email, contact_id, expires_at, follows_id)
-			VALUES (mail.quote_id, sales_crm.token_sha256(token), right(token, 4), 'email', mail.recipient_name, mail.recipient_email, mail.contact_id,
-				mail.expires_at, mail.quote_link_id)
-			RETURNING n.quote_link_id INTO made;
-			PERFORM sales_crm.queue_quote_email(made, 'quote.reminder',
-				(SELECT rtrim(coalesce(c.portal_url, ''), '/') FROM sales_crm.company c) || '/q/' || token);
+			-- One that cannot be sent holds up no other
+			BEGIN
+				token := sales_crm.make_token();
+				INSERT INTO sales_crm.quote_link AS n (quote_id, token_sha256, token_tail, channel, recipient_name, recipient_email, contact_id, expires_at, follows_id)
+				VALUES (mail.quote_id, sales_crm.token_sha256(token), right(token, 4), 'email', mail.recipient_name, mail.recipient_email, mail.contact_id,
+					mail.expires_at, mail.quote_link_id)
+				RETURNING n.quote_link_id INTO made;
+				PERFORM sales_crm.queue_quote_email(made, 'quote.reminder',
+					(SELECT rtrim(coalesce(c.portal_url, ''), '/') FROM sales_crm.company c) || '/q/' || token);
+			EXCEPTION WHEN invalid_parameter_value OR object_not_in_prerequisite_state THEN
+				problem := concat_ws(E'\n', problem, format('%s: %s.', mail.recipient_email, SQLERRM));
+			END;
 		END LOOP;
-		PERFORM sales_crm.notify_seller(due.quote_id, 'quote.reminder');
-		PERFORM sales_crm.queue_event('quote.reminder', due.quote_id, jsonb_build_object('rules', to_jsonb(due.rules)));
+		PERFORM sales_crm.notify_seller(due.quote_id, 'quote.reminder', problem, jsonb_build_object('rules', to_jsonb(due.rules)));
 		done := done + 1;
 	END LOOP;
 	RETURN done;

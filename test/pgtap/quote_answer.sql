@@ -1,7 +1,7 @@
 -- Promise: a quote has at most one answer, and all that follows from it in the same commit, whatever
 -- strangers say; links that open nothing are alike; expiry is true by time; reminders come once.
 BEGIN;
-SELECT plan(85);
+SELECT plan(89);
 
 INSERT INTO sales_crm.member (name, email) VALUES ('Sam', 'sam@example.com');
 INSERT INTO sales_crm.account (name) VALUES ('Acme');
@@ -223,6 +223,18 @@ ALTER TABLE sales_crm.quote DISABLE TRIGGER USER;
 UPDATE sales_crm.quote SET valid_until = sales_crm.today() + 1 WHERE quote_id = pg_temp.id('expiring');
 ALTER TABLE sales_crm.quote ENABLE TRIGGER USER;
 SELECT is(sales_crm.remind_quotes(), 1::bigint, 'until its new last day comes near');
+
+-- Reminders by e-mail
+UPDATE sales_crm.company SET sender_email = 'sales@example.com', portal_url = 'https://quotes.example.com';
+CREATE TEMP TABLE mailed AS SELECT q AS quote_id, (sales_crm.send_quote(q, 'email', email => 'an@example.com')).token FROM sales_crm.create_quote(pg_temp.deal('mailed')) q;
+ALTER TABLE sales_crm.quote DISABLE TRIGGER USER;
+UPDATE sales_crm.quote SET sent_at = sent_at - interval '4 days' WHERE quote_id = (SELECT quote_id FROM mailed);
+ALTER TABLE sales_crm.quote ENABLE TRIGGER USER;
+SELECT is(sales_crm.remind_quotes(), 1::bigint, 'a quote that was e-mailed');
+SELECT is((SELECT b.payload ->> 'to' FROM sales_crm.message_body b WHERE b.payload ->> 'to' = 'an@example.com' AND b.quote_id = (SELECT quote_id FROM mailed) AND b.event = 'quote.reminder'), 'an@example.com', 'is reminded of by e-mail');
+SELECT is((SELECT sales_crm.token_sha256((regexp_match(b.payload ->> 'text', 'https://quotes.example.com/q/([A-Za-z0-9_-]{43})'))[1]) = l.token_sha256 FROM sales_crm.message_body b, sales_crm.quote_link l
+	WHERE b.event = 'quote.reminder' AND b.quote_id = (SELECT quote_id FROM mailed) AND l.quote_id = b.quote_id AND l.follows_id IS NOT NULL), true, 'with a link of its own');
+SELECT is((SELECT status FROM sales_crm.open_quote((SELECT token FROM mailed))), 'sent', 'beside the first one, which goes on working');
 
 -- Notifications
 SELECT set_config('sales_crm.member_id', (SELECT member_id::text FROM sales_crm.member), true);
