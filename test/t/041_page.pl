@@ -8,6 +8,7 @@ use warnings FATAL => 'all';
 
 use Cwd qw(abs_path);
 use Crm qw(crm_node);
+use Digest::SHA ();
 use File::Temp ();
 use IO::Socket::INET;
 use JSON::PP ();
@@ -135,6 +136,13 @@ is($node->safe_psql('crm', q{SELECT q.viewed_at IS NOT NULL FROM sales_crm.quote
 	"t\nf", 'a person counts as a view, a scanner does not');
 like($node->safe_psql('crm', q{SELECT consent_text FROM sales_crm.signature JOIN public.link USING (quote_id) WHERE name = 'draw'}),
 	qr/^I have read quotation \S+ of Fontaine Climate and accept it, for a total of €[\d,.]+\.$/, 'the consent as it was shown');
+# The signed document proves itself: what is in it hashes to what its page says
+my $document = $node->safe_psql('crm', q{SELECT sales_crm.signed_document(quote_id) FROM public.link WHERE name = 'draw'});
+my ($snapshot) = $document =~ m{id="snapshot">(.*?)</pre>}s;
+my %entities = ('&lt;' => '<', '&gt;' => '>', '&quot;' => '"', '&#39;' => "'", '&amp;' => '&');
+$snapshot =~ s/(&(?:lt|gt|quot|amp|#39);)/$entities{$1}/g;
+my ($printed) = $document =~ m{<code>([0-9a-f]{64})</code>};
+is(Digest::SHA::sha256_hex($snapshot), $printed, 'the signed document holds what it gives the fingerprint of');
 unlike(slurp_file("$work/portal.log"), qr/$links{draw}/, 'no token in the log');
 
 done_testing();
