@@ -279,7 +279,8 @@ check_update(const QuoteChange *change, bool by_owner)
 			refuse_column(change, columns[i].name);
 		if (verbs && !by_owner)
 			ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-							errmsg("%s of a quote is written by functions only", columns[i].name),
+							errmsg("column \"%s\" of quotes is written by functions only",
+								   columns[i].name),
 							errhint("Use sales_crm.send_quote(), revise_quote(), withdraw_quote() "
 									"and extend_quote().")));
 	}
@@ -289,7 +290,7 @@ check_update(const QuoteChange *change, bool by_owner)
 		refuse_status(change);
 	if (!by_owner)
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-						errmsg("status of a quote is written by functions only"),
+						errmsg("column \"status\" of quotes is written by functions only"),
 						errhint("Use sales_crm.send_quote(), revise_quote(), withdraw_quote() and "
 								"extend_quote().")));
 }

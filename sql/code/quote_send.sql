@@ -275,6 +275,11 @@ DECLARE
 BEGIN
 	PERFORM sales_crm.require_quote(quote_id);
 	quote := sales_crm.lock_quote(quote_id);
+	IF quote.status NOT IN ('sent', 'viewed', 'expired') THEN
+		RAISE EXCEPTION 'quote cannot be extended'
+			USING ERRCODE = 'SC101', DETAIL = format('Quote %s is %s.', quote.number, quote.status),
+				HINT = CASE quote.status WHEN 'draft' THEN 'UPDATE valid_until of a draft.' ELSE 'Make the next version: SELECT sales_crm.revise_quote(…).' END;
+	END IF;
 	IF valid_until IS NULL OR sales_crm.is_past(valid_until) OR valid_until < quote.valid_until THEN
 		RAISE EXCEPTION 'quote cannot be extended to that day'
 			USING ERRCODE = 'invalid_parameter_value', DETAIL = format('The last day of quote %s is %s, the day given %s.', quote.number, quote.valid_until, valid_until),
