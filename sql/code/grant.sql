@@ -371,6 +371,7 @@ VALUES
 	('visible_owners()',                   'x'   , 'x'   , 'x'   , 'x'   , 'x'   , ''    , ''),
 	('webhook_body()',                     ''    , ''    , ''    , ''    , ''    , ''    , ''),
 	('webhook_failed()',                   ''    , ''    , ''    , ''    , ''    , ''    , ''),
+	('webhook_urls()',                     ''    , ''    , ''    , 'x'   , ''    , 'x'   , ''),
 	('withdraw_quote()',                   ''    , 'x'   , 'x'   , 'x'   , 'x'   , ''    , '')
 $$;
 COMMENT ON FUNCTION sales_crm.grant_matrix() IS

@@ -122,3 +122,12 @@ END
 $$;
 COMMENT ON FUNCTION sales_crm.send_test_webhook(bigint) IS
 	'Queues the event webhook.test for one webhook, whatever its events, and returns the message. Errors: P0002, 55000 when it is not active';
+
+CREATE FUNCTION sales_crm.webhook_urls(OUT name text, OUT url text)
+RETURNS SETOF record LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT w.name, w.url FROM sales_crm.webhook w WHERE w.active ORDER BY w.name
+$$;
+COMMENT ON FUNCTION sales_crm.webhook_urls() IS
+	'The active webhooks, for sales_crm_sender --check to see whether they can be reached';

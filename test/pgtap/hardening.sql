@@ -85,6 +85,7 @@ INSERT INTO definer VALUES
 	('record_invitation', 'for the sender'),
 	('sending_active', 'for the sender'),
 	('store_pdf', 'for the sender'),
+	('webhook_urls', 'for the sender'),
 	-- Administration and housekeeping
 	('activate_sending', 'for admins'),
 	('apply_retention', 'for admins and the sender, rows of everybody'),

@@ -50,6 +50,13 @@ sub sender
 	return $err;
 }
 
+sub check
+{
+	my $out = '';
+	IPC::Run::run([ 'sales_crm_sender', '--check', '--pdf', 'off', @_ ], '<', '/dev/null', '>', \$out, '2>', '/dev/null', IPC::Run::timer(60));
+	return ($?, $out);
+}
+
 # webhook(NAME, URL): makes one, with a test on its way
 sub webhook
 {
@@ -174,6 +181,20 @@ sender(@reach, '--webhook-proxy', "http://127.0.0.1:$port->{plain}");
 is(join(' ', map { $_->{connect} } grep { $_->{connect} } entries()), 'elsewhere.example:443', 'the configured proxy is asked, for names alone');
 like(outcome('proxy'), qr/^retry .*403/, 'and may refuse');
 like(outcome('proxy_literal'), qr/^dead /, 'plain addresses that are not public are not even asked for');
+
+# --check connects, and says nothing
+query('UPDATE sales_crm.webhook SET active = false');
+webhook('check_good', "$base/200/check");
+my $requests = grep { $_->{id} } entries();
+is((check(@reach))[0], 0, '--check is content with one that can be reached');
+webhook('check_evil', "https://loopback.test:$port->{good}/200/check");
+webhook('check_tls', "https://hooks.test:$port->{expired}/200/check");
+my ($status, $out) = check(@reach[ 0 .. 5 ], '--webhook-resolve', "$reach[7] loopback.test:$port->{good}:127.0.0.1");
+is($status >> 8, 69, 'and finds those that cannot');
+like($out, qr/^ok +webhook +check_good: can be reached$/m, 'one can');
+like($out, qr/^FAIL +webhook +check_evil: the address 127\.0\.0\.1 of loopback\.test is not one/m, 'one must not');
+like($out, qr/^FAIL +webhook +check_tls: .*expired/m, 'one cannot prove who it is');
+is(scalar(grep { $_->{id} } entries()), $requests, 'none is asked anything');
 
 # Five days of failures
 my $id = webhook('tired', "$base/500/tired");

@@ -120,6 +120,10 @@ like(tool('pdftotext', $file, '-'), qr/Carl Customer/, 'the evidence is on it');
 like(tool('pdftotext', $file, '-'), qr/Espresso/, 'behind what was signed');
 ok(all_embedded($file), 'fonts are embedded');
 
+is((sender('--check', @seal, 'seal'))[0], 0, '--check lays a document out and seals it');
+like(slurp_file("$folder/out"), qr/^ok +documents +can be laid out and sealed$/m, 'and says so');
+isnt((sender('--check', @seal, 'nobody'))[0], 0, 'and finds a seal that fails');
+
 # A hostile document: a listener that nobody must reach, a file that nobody must read
 my $listener = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1', Blocking => 0) or die $!;
 my $url = 'http://127.0.0.1:' . $listener->sockport;

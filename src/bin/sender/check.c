@@ -12,6 +12,8 @@
 #include <libpq-fe.h>
 
 #include "check.h"
+#include "pdf.h"
+#include "webhook.h"
 
 static bool all_good = true;
 
@@ -20,6 +22,8 @@ say(bool good, const char *what, const char *format, ...) __attribute__((format(
 static void check_database(const Config *config);
 static void check_rights(PGconn *connection);
 static void check_sending(PGconn *connection);
+static void check_webhooks(const Config *config, PGconn *connection);
+static void check_documents(const Config *config);
 static void check_mail(const Config *config);
 
 int
@@ -29,6 +33,7 @@ check_all(Config *config)
 	say(true, "configuration", "can be read");
 	check_database(config);
 	check_mail(config);
+	check_documents(config);
 	curl_global_cleanup();
 	config_free(config);
 	return all_good ? EX_OK : EX_UNAVAILABLE;
@@ -72,6 +77,8 @@ check_database(const Config *config)
 		say(true, "database", "%s on %s as %s", PQdb(connection), PQhost(connection),
 			PQuser(connection));
 		check_rights(connection);
+		if (config->webhooks)
+			check_webhooks(config, connection);
 	}
 	PQfinish(connection);
 }
@@ -86,11 +93,11 @@ check_rights(PGconn *connection)
 			   " FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace"
 			   " WHERE n.nspname = 'sales_crm' AND p.proname IN ('claim_messages',"
 			   " 'complete_messages', 'fail_message', 'extend_lease', 'message_attachment',"
-			   " 'sending_active', 'housekeeping')");
+			   " 'sending_active', 'housekeeping', 'store_pdf', 'webhook_urls')");
 
 	if (PQresultStatus(result) != PGRES_TUPLES_OK)
 		say(false, "extension", "%s", PQerrorMessage(connection));
-	else if (strcmp(PQgetvalue(result, 0, 0), "7") != 0)
+	else if (strcmp(PQgetvalue(result, 0, 0), "9") != 0)
 		say(false, "extension", "sales_crm is not there: CREATE EXTENSION sales_crm");
 	else if (PQgetvalue(result, 0, 1)[0] != '\0')
 		say(false, "rights", "none for %s: GRANT sales_crm_sender TO \"%s\"",
@@ -141,4 +148,39 @@ check_mail(const Config *config)
 	else
 		say(true, "mail", "%s answers%s", config->smtp_url,
 			config->smtp_user == NULL ? "" : ", the login is right");
+}
+
+static void
+check_webhooks(const Config *config, PGconn *connection)
+{
+	PGresult *result = PQexec(connection, "SELECT name, url FROM sales_crm.webhook_urls()");
+
+	for (int i = 0; i < PQntuples(result); i++)
+	{
+		const char *url = PQgetvalue(result, i, 1);
+		char *problem = webhook_check(config, url);
+
+		say(problem == NULL, "webhook", "%s: %s", PQgetvalue(result, i, 0),
+			problem == NULL ? "can be reached" : problem);
+		g_free(problem);
+	}
+	PQclear(result);
+}
+
+static void
+check_documents(const Config *config)
+{
+	char *problem;
+
+	if (!config->pdf)
+	{
+		say(true, "documents", "left to other senders: pdf is off");
+		return;
+	}
+	problem = pdf_check(config);
+	say(problem == NULL, "documents", "%s",
+		problem != NULL					? problem
+		: config->seal_database == NULL ? "can be laid out"
+										: "can be laid out and sealed");
+	g_free(problem);
 }

@@ -64,6 +64,7 @@ static bool is_kept_in_network(const CommandResult *result);
 static bool lacks_program(const CommandResult *result);
 static char *fetch_quote(const Config *config, const char *quote_id);
 static bool print_document(const Config *config, const char *input);
+static Child *run_to_end(const Config *config, const char *input, CommandResult *result);
 
 const DeliveryKind pdf_kind = {
 	.name = "pdf",
@@ -315,25 +316,11 @@ fetch_quote(const Config *config, const char *quote_id)
 static bool
 print_document(const Config *config, const char *input)
 {
-	bool in_network = false;
 	bool printed = false;
 	CommandResult result;
+	Child *child = run_to_end(config, input, &result);
 	Document document;
-	Script script;
-	Child *child;
 
-	for (;;)
-	{
-		make_script(&script, config, input, in_network);
-		child = child_start(&script.command);
-		free_script(&script);
-		while (!child_work(child, &result))
-			g_usleep(10000);
-		if (in_network || !is_kept_in_network(&result))
-			break;
-		in_network = true;
-		child_free(child);
-	}
 	if (read_document(&result, &document))
 	{
 		g_free(document.seal);
@@ -351,4 +338,47 @@ print_document(const Config *config, const char *input)
 	}
 	child_free(child);
 	return printed;
+}
+
+char *
+pdf_check(const Config *config)
+{
+	char *input = make_input(config, "<title>Test</title><p>Test</p>", "Test", true);
+	CommandResult result;
+	Child *child = run_to_end(config, input, &result);
+	Document document;
+	char *problem = NULL;
+
+	if (!read_document(&result, &document))
+		problem = problem_of(&result);
+	else if (document.seal != NULL && g_str_has_prefix(document.seal, "unsealed"))
+		problem = document.seal;
+	else
+		g_free(document.seal);
+	child_free(child);
+	g_free(input);
+	return problem;
+}
+
+/* run_to_end waits for the process, whose result lasts as long as the child that it returns. */
+static Child *
+run_to_end(const Config *config, const char *input, CommandResult *result)
+{
+	bool in_network = false;
+
+	for (;;)
+	{
+		Script script;
+		Child *child;
+
+		make_script(&script, config, input, in_network);
+		child = child_start(&script.command);
+		free_script(&script);
+		while (!child_work(child, result))
+			g_usleep(10000);
+		if (in_network || !is_kept_in_network(result))
+			return child;
+		in_network = true;
+		child_free(child);
+	}
 }

@@ -50,11 +50,14 @@ static bool webhook_able(const Config *config);
 static const char *webhook_host(Delivery *delivery);
 static void webhook_start(Delivery *delivery);
 static void webhook_release(Delivery *delivery);
+static Webhook *webhook_new(const Config *config);
+static void webhook_free(Webhook *webhook);
+static char *refuse(Webhook *webhook, const char *url);
 static bool read_url(Webhook *webhook, const char *url);
 static bool is_listed(const char *list, const char *host, const char *port);
 static char *
 sign(Delivery *delivery, const char *id, gint64 timestamp, const char *body, const char **problem);
-static CURL *make_request(Delivery *delivery, Webhook *webhook, const char *url, const char *body);
+static CURL *make_request(Webhook *webhook, const char *url, const char *body);
 static void add_header(Webhook *webhook, const char *name, const char *value);
 static curl_socket_t
 open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address);
@@ -62,6 +65,7 @@ static int check_connection(void *context, char *address, char *local, int port,
 static size_t take_header(char *bytes, size_t size, size_t count, void *context);
 static size_t take_answer(char *bytes, size_t size, size_t count, void *context);
 static void webhook_transferred(Delivery *delivery, CURL *easy, CURLcode code);
+static char *failure_of(Webhook *webhook, CURLcode code);
 static void end_with_status(Delivery *delivery, CURL *easy, long status);
 static char *quotable(GString *answer);
 
@@ -96,47 +100,23 @@ webhook_host(Delivery *delivery)
 static void
 webhook_start(Delivery *delivery)
 {
-	Webhook *webhook = g_new0(Webhook, 1);
-	const Config *config = delivery->config;
+	Webhook *webhook = webhook_new(delivery->config);
 	const char *url = delivery_text(delivery, "url");
 	const char *body = delivery_text(delivery, "body");
 	const char *id = delivery_text(delivery, "event_id");
 	gint64 timestamp = (gint64) time(NULL);
-	const char *problem = NULL;
-	char *signature;
+	const char *problem = "there is nothing to say";
+	char *refusal = refuse(webhook, url);
+	char *signature = NULL;
 	char *seconds;
 
 	delivery->state = webhook;
-	webhook->config = config;
-	webhook->answer = g_string_new(NULL);
-	if (body == NULL || id == NULL || !read_url(webhook, url))
-	{
-		delivery_end(delivery, VERDICT_FINAL, 0,
-					 "the URL of the webhook is not one that can be used");
-		return;
-	}
-	webhook->is_allowed = is_listed(config->webhook_allow, webhook->host, webhook->port);
-	if (!webhook->is_allowed && strcmp(webhook->scheme, "https") != 0)
-	{
-		delivery_end(delivery, VERDICT_FINAL, 0,
-					 "the URL does not begin with https://, and webhook_allow does not list %s",
-					 webhook->host);
-		return;
-	}
-	/* A proxy resolves names itself, so that nothing but a plain address can be looked at here */
-	if (!webhook->is_allowed && address_is_literal(webhook->host) &&
-		!address_text_is_public(webhook->host))
-	{
-		delivery_end(
-			delivery, VERDICT_FINAL, 0,
-			"%s is not an address of the public internet, and webhook_allow does not list it",
-			webhook->host);
-		return;
-	}
-	signature = sign(delivery, id, timestamp, body, &problem);
+	if (refusal == NULL && body != NULL && id != NULL)
+		signature = sign(delivery, id, timestamp, body, &problem);
 	if (signature == NULL)
 	{
-		delivery_end(delivery, VERDICT_FINAL, 0, "%s", problem);
+		delivery_end(delivery, VERDICT_FINAL, 0, "%s", refusal != NULL ? refusal : problem);
+		g_free(refusal);
 		return;
 	}
 	seconds = g_strdup_printf("%" G_GINT64_FORMAT, timestamp);
@@ -145,14 +125,49 @@ webhook_start(Delivery *delivery)
 	add_header(webhook, "webhook-signature", signature);
 	g_free(seconds);
 	g_free(signature);
-	delivery_transfer(delivery, make_request(delivery, webhook, url, body), webhook_transferred);
+	delivery_transfer(delivery, make_request(webhook, url, body), webhook_transferred);
 }
 
 static void
 webhook_release(Delivery *delivery)
 {
-	Webhook *webhook = delivery->state;
+	webhook_free(delivery->state);
+}
 
+char *
+webhook_check(const Config *config, const char *url)
+{
+	Webhook *webhook = webhook_new(config);
+	char *problem = refuse(webhook, url);
+
+	if (problem == NULL)
+	{
+		CURL *easy = make_request(webhook, url, "");
+		CURLcode code;
+
+		curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
+		code = curl_easy_perform(easy);
+		if (code != CURLE_OK)
+			problem = failure_of(webhook, code);
+		curl_easy_cleanup(easy);
+	}
+	webhook_free(webhook);
+	return problem;
+}
+
+static Webhook *
+webhook_new(const Config *config)
+{
+	Webhook *webhook = g_new0(Webhook, 1);
+
+	webhook->config = config;
+	webhook->answer = g_string_new(NULL);
+	return webhook;
+}
+
+static void
+webhook_free(Webhook *webhook)
+{
 	curl_slist_free_all(webhook->headers);
 	curl_slist_free_all(webhook->resolve);
 	g_string_free(webhook->answer, TRUE);
@@ -160,6 +175,27 @@ webhook_release(Delivery *delivery)
 	g_free(webhook->host);
 	g_free(webhook->port);
 	g_free(webhook);
+}
+
+/* refuse takes the URL in, and returns why it is not to be asked for, whatever its name resolves to. */
+static char *
+refuse(Webhook *webhook, const char *url)
+{
+	if (!read_url(webhook, url))
+		return g_strdup("the URL of the webhook is not one that can be used");
+	webhook->is_allowed = is_listed(webhook->config->webhook_allow, webhook->host, webhook->port);
+	if (webhook->is_allowed)
+		return NULL;
+	if (strcmp(webhook->scheme, "https") != 0)
+		return g_strdup_printf(
+			"the URL does not begin with https://, and webhook_allow does not list %s",
+			webhook->host);
+	/* A proxy resolves names itself, so that nothing but a plain address can be looked at here */
+	if (address_is_literal(webhook->host) && !address_text_is_public(webhook->host))
+		return g_strdup_printf(
+			"%s is not an address of the public internet, and webhook_allow does not list it",
+			webhook->host);
+	return NULL;
 }
 
 /* read_url takes a URL apart as the transfer will: no other parser is asked. */
@@ -223,9 +259,9 @@ sign(Delivery *delivery, const char *id, gint64 timestamp, const char *body, con
 }
 
 static CURL *
-make_request(Delivery *delivery, Webhook *webhook, const char *url, const char *body)
+make_request(Webhook *webhook, const char *url, const char *body)
 {
-	const Config *config = delivery->config;
+	const Config *config = webhook->config;
 	CURL *easy = curl_easy_init();
 	double to_connect = MIN(SECONDS_TO_CONNECT, config->webhook_timeout);
 
@@ -350,15 +386,23 @@ webhook_transferred(Delivery *delivery, CURL *easy, CURLcode code)
 	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
 	if (status >= 200)
 		end_with_status(delivery, easy, status);
-	else if (webhook->refused[0] != '\0')
-		delivery_end(
-			delivery, VERDICT_RETRY, 0,
-			"the address %s of %s is not one of the public internet, and webhook_allow does "
-			"not list the host",
-			webhook->refused, webhook->host);
 	else
-		delivery_end(delivery, VERDICT_RETRY, 0, "%s",
-					 webhook->problem[0] != '\0' ? webhook->problem : curl_easy_strerror(code));
+	{
+		char *failure = failure_of(webhook, code);
+
+		delivery_end(delivery, VERDICT_RETRY, 0, "%s", failure);
+		g_free(failure);
+	}
+}
+
+static char *
+failure_of(Webhook *webhook, CURLcode code)
+{
+	if (webhook->refused[0] != '\0')
+		return g_strdup_printf("the address %s of %s is not one of the public internet, and "
+							   "webhook_allow does not list the host",
+							   webhook->refused, webhook->host);
+	return g_strdup(webhook->problem[0] != '\0' ? webhook->problem : curl_easy_strerror(code));
 }
 
 static void

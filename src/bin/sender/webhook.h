@@ -9,4 +9,7 @@
 
 extern const DeliveryKind webhook_kind;
 
+/* Connects to a webhook's server and says nothing: what is wrong, to be freed, or NULL */
+extern char *webhook_check(const Config *config, const char *url);
+
 #endif /* SCRM_WEBHOOK_H */
