@@ -302,6 +302,8 @@ VALUES
 	('release_messages()',                 ''    , ''    , ''    , ''    , ''    , ''    , ''),
 	('remember_answer()',                  ''    , ''    , ''    , ''    , ''    , ''    , ''),
 	('remind_members()',                   ''    , ''    , ''    , 'x'   , ''    , ''    , ''),
+	('remind_of_appointments()',           ''    , ''    , ''    , ''    , ''    , ''    , ''),
+	('remind_of_tasks()',                  ''    , ''    , ''    , ''    , ''    , ''    , ''),
 	('remind_quotes()',                    ''    , ''    , ''    , 'x'   , ''    , 'x'   , ''),
 	('render_template()',                  ''    , 'x'   , 'x'   , 'x'   , 'x'   , ''    , ''),
 	('render_text()',                      ''    , ''    , ''    , ''    , ''    , ''    , ''),

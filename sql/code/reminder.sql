@@ -1,5 +1,5 @@
-CREATE FUNCTION sales_crm.remind_members()
-RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION sales_crm.remind_of_tasks()
+RETURNS bigint LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -30,8 +30,62 @@ BEGIN
 	RETURN done;
 END
 $$;
+COMMENT ON FUNCTION sales_crm.remind_of_tasks() IS
+	'Gives the reminders of due_reminder, as notification and e-mail, and returns how many; up to 1,000 at a time';
+
+CREATE FUNCTION sales_crm.remind_of_appointments()
+RETURNS bigint LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	due record;
+	attendee record;
+	done bigint := 0;
+BEGIN
+	FOR due IN
+		SELECT a.appointment_id, a.subject, a.location, a.starts_at, a.opportunity_id,
+			to_char(a.starts_at AT TIME ZONE a.time_zone, 'YYYY-MM-DD HH24:MI') AS local_start
+		FROM sales_crm.appointment a
+		-- The longest that remind_minutes may be
+		WHERE a.starts_at > now() AND a.starts_at <= now() + interval '43200 minutes' AND a.remind_minutes IS NOT NULL
+			AND a.starts_at - make_interval(mins => a.remind_minutes) <= now() AND a.cancelled_at IS NULL
+			AND (a.reminded_at IS NULL OR a.reminded_at < a.starts_at - make_interval(mins => a.remind_minutes))
+		ORDER BY a.starts_at, a.appointment_id LIMIT 1000
+		FOR UPDATE OF a SKIP LOCKED
+	LOOP
+		UPDATE sales_crm.appointment a SET reminded_at = now() WHERE a.appointment_id = due.appointment_id;
+		FOR attendee IN
+			SELECT m.member_id, m.name, m.email, m.locale, m.notify_by_email
+			FROM sales_crm.appointment_attendee t JOIN sales_crm.member m ON m.member_id = t.member_id
+			WHERE t.appointment_id = due.appointment_id AND m.active AND t.answer IS DISTINCT FROM 'declined' ORDER BY m.member_id
+		LOOP
+			INSERT INTO sales_crm.notification (member_id, event, opportunity_id, subject, body)
+			VALUES (attendee.member_id, 'appointment.reminder', due.opportunity_id, due.subject, due.local_start);
+			IF attendee.notify_by_email AND sales_crm.is_address(attendee.email) THEN
+				PERFORM sales_crm.queue_email('appointment.reminder', attendee.email, sales_crm.header_text(attendee.name), attendee.locale,
+					jsonb_build_object('appointment', jsonb_build_object('subject', due.subject, 'location', due.location, 'starts_at', due.local_start)),
+					opportunity_id => due.opportunity_id, member_id => attendee.member_id, expires_at => due.starts_at,
+					dedup_key => format('appointment.reminder %s %s %s', due.appointment_id, extract(epoch FROM due.starts_at), attendee.member_id));
+			END IF;
+		END LOOP;
+		done := done + 1;
+	END LOOP;
+	RETURN done;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.remind_of_appointments() IS
+	'Reminds the members who attend appointments that begin within their remind_minutes, by notification and e-mail, and returns of how many; up to 1,000 at a time';
+
+CREATE FUNCTION sales_crm.remind_members()
+RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN sales_crm.remind_of_tasks() + sales_crm.remind_of_appointments();
+END
+$$;
 COMMENT ON FUNCTION sales_crm.remind_members() IS
-	'Gives the reminders of due_reminder, as notification and e-mail, and returns how many; up to 1,000 at a time. For housekeeping()';
+	'Gives members the reminders of their tasks and appointments that are due, and returns how many. For housekeeping()';
 
 CREATE FUNCTION sales_crm.prune_messages(most integer DEFAULT 10000)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER

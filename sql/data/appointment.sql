@@ -17,12 +17,15 @@
 			created_at timestamptz NOT NULL DEFAULT now(),
 			created_by bigint,
 			updated_at timestamptz NOT NULL DEFAULT now(),
+			remind_minutes integer,
+			reminded_at timestamptz,
 			CONSTRAINT appointment_pkey PRIMARY KEY (appointment_id),
 			CONSTRAINT appointment_uid_key UNIQUE (uid),
 			CONSTRAINT appointment_opportunity_id_fkey FOREIGN KEY (opportunity_id) REFERENCES sales_crm.opportunity ON DELETE CASCADE,
 			CONSTRAINT appointment_account_id_fkey FOREIGN KEY (account_id) REFERENCES sales_crm.account ON DELETE CASCADE,
 			CONSTRAINT appointment_organiser_id_fkey FOREIGN KEY (organiser_id) REFERENCES sales_crm.member,
 			CONSTRAINT appointment_created_by_fkey FOREIGN KEY (created_by) REFERENCES sales_crm.member,
+			CONSTRAINT appointment_remind_minutes_range CHECK (remind_minutes BETWEEN 0 AND 43200),
 			CONSTRAINT appointment_subject_length CHECK (char_length(subject) BETWEEN 1 AND 400 AND subject ~ '\S'),
 			CONSTRAINT appointment_location_length CHECK (char_length(location) <= 400),
 			CONSTRAINT appointment_details_length CHECK (char_length(details) <= 100000),
@@ -38,12 +41,15 @@
 		COMMENT ON COLUMN sales_crm.appointment.time_zone IS 'IANA name, for calendars and whole days; NULL on insert: the company''s';
 		COMMENT ON COLUMN sales_crm.appointment.organiser_id IS 'Whose appointment it is; NULL on insert: current_member(). Attends it, too';
 		COMMENT ON COLUMN sales_crm.appointment.cancelled_at IS 'Set it to cancel: calendars show it as cancelled, its time is free again';
+		COMMENT ON COLUMN sales_crm.appointment.remind_minutes IS 'How long before it begins the members who attend are reminded; NULL = not at all';
+		COMMENT ON COLUMN sales_crm.appointment.reminded_at IS 'When that was done last; an appointment that is moved to later is due again';
 		COMMENT ON COLUMN sales_crm.appointment.uid IS 'UID in calendars, never changes';
 		COMMENT ON COLUMN sales_crm.appointment.revision IS 'SEQUENCE in calendars: goes up when time, place, subject or cancellation change';
 	END IF;
 	CREATE INDEX IF NOT EXISTS appointment_opportunity_id_idx ON sales_crm.appointment (opportunity_id, starts_at);
 	CREATE INDEX IF NOT EXISTS appointment_account_id_idx ON sales_crm.appointment (account_id, starts_at) WHERE account_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS appointment_organiser_id_idx ON sales_crm.appointment (organiser_id, starts_at);
+	CREATE INDEX IF NOT EXISTS appointment_remind_idx ON sales_crm.appointment (starts_at) WHERE remind_minutes IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS appointment_created_by_idx ON sales_crm.appointment (created_by) WHERE created_by IS NOT NULL;
 
 	IF sales_crm.setup_lacks('appointment_attendee') THEN

@@ -3,7 +3,7 @@
 -- failures are tried again, given up and revived; webhooks that fail are paused, then disabled;
 -- e-mails wait for their PDF; verify_outbox() sees what does not fit.
 BEGIN;
-SELECT plan(74);
+SELECT plan(80);
 CREATE FUNCTION pg_temp.claim(kinds text[] DEFAULT '{pdf,email,webhook}', most integer DEFAULT 100)
 RETURNS TABLE (message_id bigint, fence bigint, event text, recipient text, payload jsonb) LANGUAGE sql AS $$
 	SELECT c.message_id, c.fence, c.event, c.recipient, c.payload FROM sales_crm.claim_messages('test', most, kinds => kinds) c
@@ -133,9 +133,24 @@ SELECT is(sales_crm.record_bounce(upper((SELECT payload ->> 'message_id' FROM ma
 SELECT results_eq('SELECT state, (SELECT address FROM sales_crm.suppressed_address) FROM sales_crm.email', $$VALUES ('bounced', 'bea@bolt.example')$$, 'marks the e-mail and the address that it was sent to');
 SELECT is(sales_crm.queue_email('notification', 'BEA@bolt.example'), NULL, 'which gets no more');
 
+-- Reminders, and what is old
+INSERT INTO sales_crm.task (subject, assignee_id, remind_at) SELECT 'Call', member_id, now() FROM sales_crm.member WHERE email IS NOT NULL;
+INSERT INTO sales_crm.appointment (subject, organiser_id, starts_at, remind_minutes) SELECT 'Visit', member_id, now() + interval '10 minutes', 15 FROM sales_crm.member WHERE email IS NOT NULL;
+INSERT INTO sales_crm.appointment (subject, organiser_id, starts_at, remind_minutes) SELECT 'Later', member_id, now() + interval '16 minutes', 15 FROM sales_crm.member WHERE email IS NOT NULL;
+SELECT is(sales_crm.remind_members(), 2::bigint, 'a task and an appointment are due');
+SELECT is(sales_crm.remind_members(), 0::bigint, 'once');
+SELECT results_eq($$SELECT event, recipient, payload ->> 'subject' FROM pg_temp.claim('{email}') WHERE event ~ 'reminder' ORDER BY event$$,
+	$$VALUES ('appointment.reminder', 'ann@lumen.example', 'Bientôt : Visit'), ('task.reminder', 'ann@lumen.example', 'Rappel : Call')$$, 'and told by e-mail');
+SELECT is(count(*), 2::bigint, 'and in the database') FROM sales_crm.notification WHERE event ~ 'reminder';
+SELECT pg_temp.finish();
+UPDATE sales_crm.message_done SET finished_at = now() - interval '91 days' WHERE message_id = (SELECT message_id FROM mail);
+SELECT is(sales_crm.prune_messages(), 1::bigint, 'what is old goes');
+SELECT is_empty('SELECT FROM sales_crm.message_body JOIN mail USING (message_id)', 'with its body');
+INSERT INTO sales_crm.message_body (message_id, kind, event, payload) SELECT message_id, 'email', 'quote.sent', '{}' FROM mail;
+
 SELECT is_empty('SELECT * FROM sales_crm.verify_outbox()', 'all of it verifies');
 DELETE FROM sales_crm.message;
 INSERT INTO sales_crm.message (message_id, kind, available_at) SELECT message_id, 'pdf', 'infinity' FROM mail;
-SELECT is((SELECT count(*) FROM sales_crm.verify_outbox()), 4::bigint, 'and what does not is seen');
+SELECT is((SELECT count(*) FROM sales_crm.verify_outbox()), 2::bigint, 'and what does not is seen');
 SELECT * FROM finish();
 ROLLBACK;
