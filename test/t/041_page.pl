@@ -30,7 +30,7 @@ my $work = PostgreSQL::Test::Utils::tempdir();
 my $axe = $ENV{AXE_CORE};
 if (!$axe)
 {
-	system("npm install --prefix '$work/axe' --silent --no-audit --no-fund axe-core\@4 >/dev/null 2>&1");
+	system("timeout 90 npm install --fetch-retries=0 --fetch-timeout=20000 --prefix '$work/axe' --silent --no-audit --no-fund axe-core\@4 >/dev/null 2>&1");
 	$axe = "$work/axe/node_modules/axe-core/axe.min.js";
 }
 diag('skipped: accessibility by axe-core, which npm does not give') unless -e $axe;
