@@ -15,8 +15,10 @@ SQL
 writers() { PGOPTIONS="-c sales_crm.notify=$2" tps "$1" 64; }
 
 # Somebody listens meanwhile
-as_tester psql -XAtq -d bench -c 'LISTEN sales_crm_outbox' -c 'SELECT pg_sleep(86400)' >/dev/null 2>&1 &
-listener=$!
+mkfifo "$work/outbox.listen"
+as_tester psql -XAtq -d bench <"$work/outbox.listen" >/dev/null 2>&1 &
+exec 7>"$work/outbox.listen"
+echo 'LISTEN sales_crm_outbox;' >&7
 for delay in 0 1000; do
 	setting commit_delay "$delay"
 	for _ in $(seq "$rounds"); do
@@ -30,9 +32,8 @@ for delay in 0 1000; do
 	figure "  plain NOTIFY (beside it), against no wake-up" "$work/outbox.hand.$delay" "$work/outbox.off.$delay" tps "none"
 done
 setting commit_delay 0
-kill $listener 2>/dev/null || :
-psql -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(86400)%' AND pid <> pg_backend_pid()" >/dev/null
-psql -c 'TRUNCATE sales_crm.message_body CASCADE' -c 'VACUUM ANALYZE sales_crm.message, sales_crm.message_body'
+exec 7>&-
+PGOPTIONS='-c client_min_messages=warning' psql -c 'TRUNCATE sales_crm.message_body CASCADE' -c 'VACUUM ANALYZE sales_crm.message, sales_crm.message_body'
 
 psql <<'SQL'
 CREATE TABLE result (name text, value numeric);
@@ -95,7 +96,7 @@ figure "claim and complete, batches of 200, against 5,000 a second" "$work/outbo
 
 # One sender's session, beside a snapshot as old as it
 million=${MILLION:-1000000}
-psql -c 'TRUNCATE sales_crm.message_body CASCADE' -c 'VACUUM ANALYZE sales_crm.message, sales_crm.message_body'
+PGOPTIONS='-c client_min_messages=warning' psql -c 'TRUNCATE sales_crm.message_body CASCADE' -c 'VACUUM ANALYZE sales_crm.message, sales_crm.message_body'
 as_tester psql -XAtq -d bench -c 'BEGIN ISOLATION LEVEL REPEATABLE READ' -c 'SELECT count(*) FROM sales_crm.message' -c 'SELECT pg_sleep(86400)' >/dev/null 2>&1 &
 psql <<SQL
 SELECT pg_sleep(1);
