@@ -22,8 +22,9 @@ BEGIN
 		o AS (INSERT INTO sales_crm.opportunity (name, account_id, owner_id) SELECT 'Deal', account_id, (SELECT min(member_id) FROM sales_crm.member) FROM a RETURNING opportunity_id)
 		SELECT * FROM o;
 	INSERT INTO sales_crm.product_line (opportunity_id, name, quantity, unit_price) SELECT opportunity_id, 'Line ' || i, i, 100 FROM made, generate_series(1, 10) i;
-	INSERT INTO token (token, snapshot) SELECT s.token, encode(q.snapshot_sha256, 'hex')
-	FROM made, sales_crm.create_quote(opportunity_id) c, sales_crm.send_quote(c, 'link', recipient_name => 'Carl') s, LATERAL (SELECT snapshot_sha256 FROM sales_crm.open_quote(s.token)) q;
+	INSERT INTO token (token) SELECT s.token
+	FROM made, sales_crm.create_quote(opportunity_id) c, sales_crm.send_quote(c, 'link', recipient_name => 'Carl') s;
+	UPDATE token t SET snapshot = (SELECT encode(o.snapshot_sha256, 'hex') FROM sales_crm.open_quote(t.token) o) WHERE snapshot IS NULL;
 END
 \$\$;
 SET synchronous_commit = off;
@@ -32,7 +33,7 @@ SQL
 cat >"$work/portal_open.sql" <<SQL
 \set id random(1, $pages)
 SELECT status, encode(snapshot_sha256, 'hex'), quote_number, version::text, title, locale, gross, valid_until::text, company->>'name', company->>'logo', company->>'brand_color',
-	company->>'email', seller->>'name', seller->>'email', seller->>'phone', recipient_email, signer_name, to_char(answered_at, 'YYYY-MM-DD HH24:MI'), code_required::text,
+	company->>'email', seller->>'name', seller->>'email', seller->>'phone', recipient_email, signer_name, to_char(answered_at, 'YYYY-MM-DD HH24.MI'), code_required::text,
 	has_successor::text, channel, has_pdf::text
 FROM sales_crm.open_quote((SELECT token FROM token WHERE id = :id), '127.0.0.1'::inet, 'bench');
 SQL
@@ -57,7 +58,7 @@ token_answers_per_minute = 0
 CONF
 as_tester sales_crm_portal --config "$work/portal.conf" 2>"$work/portal.log" &
 sleep 1
-portal_pid=$(pgrep -f "sales_crm_portal --config $work/portal.conf" | tail -n 1)
+portal_pid=$(pgrep -fn "^[^ ]*sales_crm_portal --config $work/portal.conf")
 
 # requests FROM TO get|sign: a file for load, with forms that the secret makes valid
 requests() {
