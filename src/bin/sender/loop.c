@@ -35,6 +35,12 @@
 #define HOUSEKEEPING_PAUSE 60.0
 #define LEAST_REST 1.0
 #define MOST_REST 60.0
+/*
+ * As many are claimed ahead as ended in that many seconds, so that a sender that is fast does not
+ * wait for the database, and one that is slow leaves messages to others
+ */
+#define PACE 0.25
+#define MOST_AHEAD 500
 /* Where the database must not send yet, or refuses */
 #define IDLE_PAUSE 10.0
 /* Before it ends, whatever the database does */
@@ -57,6 +63,12 @@ static CURLM *multi;
 
 static GQueue held = G_QUEUE_INIT; /* of Delivery: claimed and not ended */
 static Rest rests[G_N_ELEMENTS(kinds)];
+static int under_way = 0;						   /* deliveries that have begun, and not ended */
+static int under_way_of_kind[G_N_ELEMENTS(kinds)]; /* of each kind */
+static GHashTable *under_way_to_host;			   /* to each host: its name, how many */
+static int ended_lately = 0;					   /* in the last PACE seconds that are over */
+static int ended_now = 0;						   /* since then */
+static double paced_at = 0;
 static bool draining = false;
 static bool giving_back = false;
 static double drain_until;
@@ -94,7 +106,9 @@ static void keep_house(double now);
 static void take_kept(void *context, const PGresult *result);
 static void wait_for_something(double until);
 static int kind_index(const DeliveryKind *kind);
-static int count_started(void);
+static int waiting_room(void);
+static void keep_pace(double now);
+static void count_delivery(const Delivery *delivery, int change);
 
 int
 loop_run(Config *initial, bool once, LoopReload reload)
@@ -136,6 +150,7 @@ loop_run(Config *initial, bool once, LoopReload reload)
 			break;
 		if (session_take_notice(session))
 			look_at = now;
+		keep_pace(now);
 		claim(now);
 		start_what_fits(now);
 		end_what_ended();
@@ -162,6 +177,7 @@ set_up(void)
 	srand48((long) getpid() ^ (long) time(NULL));
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	multi = curl_multi_init();
+	under_way_to_host = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	session = session_create("sales_crm_sender", CHANNEL, 30);
 	keeper = session_create("sales_crm_sender housekeeping", NULL, INFINITY);
 	delivery_init(session, multi);
@@ -182,6 +198,7 @@ tear_down(void)
 	session_destroy(session);
 	session_destroy(keeper);
 	curl_multi_cleanup(multi);
+	g_hash_table_unref(under_way_to_host);
 	curl_global_cleanup();
 	config_free(config);
 	close(wake_up[0]);
@@ -255,7 +272,7 @@ wants_to_claim(double now)
 
 	for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
 		can = can || (kinds[i]->able(config) && rests[i].until <= now);
-	return can && !draining && !claiming && (int) held.length <= config->parallel &&
+	return can && !draining && !claiming && waiting_room() >= config->parallel &&
 		   session_is_ready(session);
 }
 
@@ -270,7 +287,7 @@ claim(double now)
 	if (now < look_at || !wants_to_claim(now))
 		return;
 	list = claimable_kinds(now);
-	most = g_strdup_printf("%d", 2 * config->parallel - (int) held.length);
+	most = g_strdup_printf("%d", waiting_room());
 	lease = g_strdup_printf("%.3f", config->lease);
 	{
 		const char *values[] = {config->worker, most, lease, list};
@@ -361,7 +378,7 @@ claimable_kinds(double now)
 static void
 start_what_fits(double now)
 {
-	int room = config->parallel - count_started();
+	int room = config->parallel - under_way;
 	GList *next;
 
 	for (GList *at = held.head; at != NULL && room > 0; at = next)
@@ -378,6 +395,7 @@ start_what_fits(double now)
 			drop(delivery);
 			continue;
 		}
+		count_delivery(delivery, 1);
 		delivery_start(delivery, config);
 		room--;
 	}
@@ -388,24 +406,13 @@ static bool
 fits(const Delivery *delivery, double now)
 {
 	const Rest *rest = &rests[kind_index(delivery->kind)];
-	int same_host = 0;
-	int same_kind = 0;
 
-	if (rest->until > now)
+	if (rest->until > now ||
+		(rest->failures > 0 && under_way_of_kind[kind_index(delivery->kind)] > 0))
 		return false;
-	if (delivery->host == NULL && rest->failures == 0)
-		return true;
-	for (GList *at = held.head; at != NULL; at = at->next)
-	{
-		const Delivery *other = at->data;
-
-		if (!other->started || other->ended || other->kind != delivery->kind)
-			continue;
-		same_kind++;
-		same_host += g_strcmp0(other->host, delivery->host) == 0;
-	}
-	return (delivery->host == NULL || same_host < config->parallel_per_host) &&
-		   (rest->failures == 0 || same_kind == 0);
+	return delivery->host == NULL ||
+		   GPOINTER_TO_INT(g_hash_table_lookup(under_way_to_host, delivery->host)) <
+			   config->parallel_per_host;
 }
 
 static void
@@ -426,8 +433,11 @@ renew_leases(double now)
 static void
 drop(Delivery *delivery)
 {
-	if (g_queue_remove(&held, delivery))
-		delivery_free(delivery);
+	if (!g_queue_remove(&held, delivery))
+		return;
+	if (delivery->started)
+		count_delivery(delivery, -1);
+	delivery_free(delivery);
 }
 
 static void
@@ -444,6 +454,9 @@ end_what_ended(void)
 		if (!delivery->ended)
 			continue;
 		g_queue_delete_link(&held, at);
+		if (delivery->started)
+			count_delivery(delivery, -1);
+		ended_now++;
 		if (!delivery->is_kind_failing)
 			rest->failures = 0;
 		else if (once_only)
@@ -538,16 +551,39 @@ kind_index(const DeliveryKind *kind)
 	return i;
 }
 
+/* waiting_room: how many more may be claimed than are waiting already. */
 static int
-count_started(void)
+waiting_room(void)
 {
-	int count = 0;
+	int ahead = CLAMP(ended_lately, config->parallel, MOST_AHEAD);
 
-	for (GList *at = held.head; at != NULL; at = at->next)
+	return config->parallel + ahead - (int) held.length;
+}
+
+static void
+keep_pace(double now)
+{
+	if (now < paced_at + PACE)
+		return;
+	ended_lately = now < paced_at + 2 * PACE ? ended_now : 0;
+	ended_now = 0;
+	paced_at = now;
+}
+
+/* count_delivery counts one that begins, 1, or ends, -1. */
+static void
+count_delivery(const Delivery *delivery, int change)
+{
+	under_way += change;
+	under_way_of_kind[kind_index(delivery->kind)] += change;
+	if (delivery->host != NULL)
 	{
-		const Delivery *delivery = at->data;
+		int count = GPOINTER_TO_INT(g_hash_table_lookup(under_way_to_host, delivery->host));
 
-		count += delivery->started && !delivery->ended;
+		if (count + change > 0)
+			g_hash_table_insert(under_way_to_host, g_strdup(delivery->host),
+								GINT_TO_POINTER(count + change));
+		else
+			g_hash_table_remove(under_way_to_host, delivery->host);
 	}
-	return count;
 }
