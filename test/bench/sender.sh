@@ -3,9 +3,9 @@
 # bytes with libcurl over as many connections.
 parallel=10
 backlog=${BACKLOG:-10000}
-sink() { # sink: starts one; $work/sender.port and $work/sender.log are its
+sink() { # sink MILLISECONDS: starts one that takes so long for an e-mail; $work/sender.port and $work/sender.log are its
 	rm -f "$work/sender.port"
-	as_tester "$work/smtp_sink" "$work/sender.port" "$work/sender.log" &
+	as_tester "$work/smtp_sink" "$work/sender.port" "$work/sender.log" "$1" &
 	sink=$!
 	while [ ! -s "$work/sender.port" ]; do sleep 0.05; done
 	url=smtp://127.0.0.1:$(cat "$work/sender.port")
@@ -26,7 +26,7 @@ psql -c "UPDATE sales_crm.company SET sender_email = 'sales@example.com'" -c "SE
 echo "SELECT sales_crm.queue_email('test', nextval('sender_n') || '@example.com', subject => 'Hello', body => 'Hello')" >"$work/sender.sql"
 chmod a+r "$work/sender.sql"
 psql -c 'CREATE SEQUENCE sender_n'
-sink
+sink 0
 run_sender &
 sender=$!
 sleep 2
@@ -43,20 +43,24 @@ cat "$work"/sender_writer.* | awk -v sink="$work/sender.log" '
 awk '{v[NR] = $1} END {printf "%-58s %10.1f ms; goal <= 20\n%-58s %10.1f ms; goal <= 150\n", "commit to DATA at 200 e-mails/s, median of " NR, v[int((NR + 1) / 2)], "commit to DATA at 200 e-mails/s, p99", v[int(NR * 0.99)]}' "$work/sender_latency"
 rm -f "$work"/sender_writer.*
 
-# A full outbox against the bare loop
-: >"$work/sender_ours"
-: >"$work/sender_theirs"
-for _ in $(seq "$rounds"); do
-	psql -c "SELECT count(sales_crm.queue_email('test', i || '@example.com', subject => 'Hello', body => repeat('Hello ', 50))) FROM generate_series(1, $backlog) i" -c 'VACUUM ANALYZE' >/dev/null
-	sink
-	run_sender --once
-	sink_end
-	rate "$work/sender.log" >>"$work/sender_ours"
-	[ -s "$work/sender.eml" ] || psql -c "SELECT repeat(E'0123456789012345678901234567890123456789012345678901234567890\r\n', 30)" >"$work/sender.eml"
-	chmod a+r "$work/sender.eml"
-	sink
-	as_tester "$work/smtp_loop" "$url" $parallel "$backlog" "$work/sender.eml"
-	sink_end
-	rate "$work/sender.log" >>"$work/sender_theirs"
-done
-figure 'e-mails/s of a full outbox, and of a bare libcurl loop' "$work/sender_ours" "$work/sender_theirs" /s '>= 0.8'
+# full MILLISECONDS NAME GOAL: a full outbox, beside the bare loop
+full() {
+	: >"$work/sender_ours"
+	: >"$work/sender_theirs"
+	for _ in $(seq "$rounds"); do
+		psql -c "SELECT count(sales_crm.queue_email('test', i || '@example.com', subject => 'Hello', body => repeat('Hello ', 50))) FROM generate_series(1, $backlog) i" -c 'VACUUM ANALYZE' >/dev/null
+		sink "$1"
+		run_sender --once
+		sink_end
+		rate "$work/sender.log" >>"$work/sender_ours"
+		sink "$1"
+		as_tester "$work/smtp_loop" "$url" $parallel "$backlog" "$work/sender.eml"
+		sink_end
+		rate "$work/sender.log" >>"$work/sender_theirs"
+	done
+	figure "$2" "$work/sender_ours" "$work/sender_theirs" /s "$3"
+}
+psql -c "SELECT repeat(E'0123456789012345678901234567890123456789012345678901234567890\r\n', 30)" >"$work/sender.eml"
+chmod a+r "$work/sender.eml"
+full 5 'e-mails/s, server takes 5 ms for one; bare libcurl loop' '>= 0.8'
+full 0 'e-mails/s, server takes no time at all; bare libcurl loop' '>= 0.8'

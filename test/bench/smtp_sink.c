@@ -2,7 +2,8 @@
  * smtp_sink.c
  *		A mail server for the bench: takes everything at once, and keeps nothing but when it came.
  *
- * Usage: smtp_sink PORT_FILE LOG	until it is killed. LOG gets a line per e-mail, when DATA has
+ * Usage: smtp_sink PORT_FILE LOG MILLISECONDS	until it is killed. It waits that long before it
+ * answers an e-mail, as one does that writes to a disk. LOG gets a line per e-mail, when DATA has
  * come: the time in seconds and the local part of the recipient.
  */
 #include <arpa/inet.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 static FILE *log_file;
+static struct timespec answer_pause;
 
 static void
 say(FILE *to, const char *text)
@@ -40,6 +42,7 @@ take_content(FILE *from, FILE *to, char **line, size_t *size)
 	say(to, "354 go on\r\n");
 	while (getline(line, size, from) > 0 && strcmp(*line, ".\r\n") != 0)
 		continue;
+	nanosleep(&answer_pause, NULL);
 	say(to, "250 2.0.0 taken\r\n");
 }
 
@@ -80,10 +83,11 @@ main(int argc, char **argv)
 	int one = 1;
 	FILE *port_file;
 
-	if (argc != 3 || bind(listener, (struct sockaddr *) &address, length) != 0 ||
+	if (argc != 4 || bind(listener, (struct sockaddr *) &address, length) != 0 ||
 		listen(listener, 100) != 0 || (log_file = fopen(argv[2], "w")) == NULL ||
 		(port_file = fopen(argv[1], "w")) == NULL)
 		return 1;
+	answer_pause.tv_nsec = atol(argv[3]) * 1000000;
 	setvbuf(log_file, NULL, _IOLBF, 0);
 	getsockname(listener, (struct sockaddr *) &address, &length);
 	fprintf(port_file, "%d\n", ntohs(address.sin_port));
