@@ -52,8 +52,10 @@ my @changes = (
 	'CLUSTER' => 'CLUSTER sales_crm.opportunity USING opportunity_pkey; CLUSTER sales_crm.phase_stay USING phase_stay_pkey',
 	'ANALYZE and an index' => 'ANALYZE; CREATE INDEX ON sales_crm.opportunity (colour); DROP INDEX sales_crm.opportunity_expected_on_idx',
 	'columns of other tables' => 'ALTER TABLE sales_crm.task ADD colour text; ALTER TABLE sales_crm.phase ADD note text; ALTER TABLE sales_crm.follow_up_rule ADD note text DEFAULT $$x$$; ALTER TABLE sales_crm.company ADD slogan text',
-	'another owner' => 'CREATE ROLE keeper; GRANT USAGE ON SCHEMA sales_crm TO keeper; ALTER TABLE sales_crm.opportunity OWNER TO keeper; '
-	  . 'GRANT ALL ON ALL TABLES IN SCHEMA sales_crm TO keeper; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA sales_crm TO keeper',
+	'another owner' => 'CREATE ROLE keeper; GRANT USAGE ON SCHEMA sales_crm TO keeper; '
+	  . 'DO $$DECLARE r regclass;BEGIN FOR r IN SELECT oid FROM pg_class WHERE relnamespace = $n$sales_crm$n$::regnamespace AND relkind IN ($n$r$n$, $n$v$n$) '
+	  . 'LOOP EXECUTE format($n$ALTER TABLE %s OWNER TO keeper$n$, r);END LOOP;END$$; '
+	  . 'GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA sales_crm TO keeper',
 	'another configuration' => 'UPDATE sales_crm.phase SET probability = 51 WHERE name = $$Proposal$$',
 );
 while (my ($name, $sql) = splice @changes, 0, 2)
