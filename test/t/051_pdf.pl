@@ -134,7 +134,10 @@ append_to_file("$folder/secret.txt", 'SECRET-WORD');
 sub lay_out
 {
 	my ($document, @options) = @_;
-	my $id = query("SELECT sales_crm.queue_message('pdf', 'quote.pdf', jsonb_build_object('quote_id', $quote, 'purpose', 'quote', 'html', \$html\$$document\$html\$, 'html_sha256', '00'), quote_id => $quote)");
+	# No verb would freeze such a document
+	query("SET session_replication_role = replica; UPDATE sales_crm.quote SET html = \$html\$$document\$html\$ WHERE quote_id = $quote");
+	query("DELETE FROM sales_crm.quote_document WHERE purpose = 'quote'");
+	my $id = query("SELECT sales_crm.queue_message('pdf', 'quote.pdf', '{\"quote_id\": $quote, \"purpose\": \"quote\"}', quote_id => $quote)");
 	my (undef, $said) = sender('--once', @options);
 	diag $said if $said =~ /Sanitizer/;
 	return query("SELECT coalesce((SELECT 'done' FROM sales_crm.message_done WHERE message_id = $id), (SELECT reason FROM sales_crm.message_attempt WHERE message_id = $id ORDER BY fence DESC LIMIT 1))");
@@ -153,7 +156,7 @@ unlike(tool('pdftotext', $file, '-') . slurp_file($file) . tool('pdfdetach', '-l
 my $begun = time;
 like(lay_out('<html><body>' . '<table><tr><td>' x 400 . '<p>x</p>' x 20000 . '</body></html>', '--pdf-timeout', 3), qr/took too long|signal 9|signal 24|RecursionError/, 'one that takes long is ended');
 cmp_ok(time - $begun, '<', 15, 'in time');
-like(lay_out('<html><body>' . '<p>memory</p>' x 100000 . '</body></html>', '--pdf-memory', 150), qr/MemoryError|signal \d|status \d|memory/, 'one that takes much memory, too');
+like(lay_out('<html><body>' . '<p>memory</p>' x 100000 . '</body></html>', '--pdf-memory', 150), qr/MemoryError|signal \d|status \d|memory|Resource temporarily unavailable/, 'one that takes much memory, too');
 is(query('SELECT count(*) FROM sales_crm.verify_outbox()'), '0', 'verified');
 
 $node->stop;

@@ -88,7 +88,10 @@ pdf_start(Delivery *delivery)
 
 	if (html == NULL)
 	{
-		delivery_end(delivery, VERDICT_FINAL, 0, "there is no document to lay out");
+		const char *problem = delivery_text(delivery, "problem");
+
+		delivery_end(delivery, VERDICT_FINAL, 0, "there is no document to lay out%s%s",
+					 problem == NULL ? "" : ": ", problem == NULL ? "" : problem);
 		return;
 	}
 	pdf = g_new0(Pdf, 1);
