@@ -272,7 +272,8 @@ wants_to_claim(double now)
 
 	for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
 		can = can || (kinds[i]->able(config) && rests[i].until <= now);
-	return can && !draining && !claiming && waiting_room() >= config->parallel &&
+	return can && !draining && !claiming &&
+		   waiting_room() >= MAX(config->parallel, MIN(ended_lately, MOST_AHEAD) / 2) &&
 		   session_is_ready(session);
 }
 
