@@ -258,6 +258,8 @@ CREATE FUNCTION sales_crm.sign_quote(token text, snapshot_sha256 bytea, signer_n
 	OUT status text, OUT answered_at timestamptz)
 RETURNS record LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -306,6 +308,8 @@ CREATE FUNCTION sales_crm.request_change(token text, note text, requester_name t
 	OUT status text, OUT answered_at timestamptz)
 RETURNS record LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -346,6 +350,8 @@ CREATE FUNCTION sales_crm.decline_quote(token text, reason text DEFAULT NULL, re
 	OUT status text, OUT answered_at timestamptz)
 RETURNS record LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -386,6 +392,8 @@ CREATE FUNCTION sales_crm.record_paper_signature(quote_id bigint, signer_name te
 	signer_email text DEFAULT NULL, file_name text DEFAULT NULL)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
 AS $$
 #variable_conflict use_variable
 DECLARE

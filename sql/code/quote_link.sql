@@ -189,6 +189,8 @@ CREATE FUNCTION sales_crm.open_quote(token text, ip inet DEFAULT NULL, user_agen
 	OUT signer_name text, OUT answered_at timestamptz, OUT code_required boolean, OUT has_successor boolean, OUT channel text, OUT has_pdf boolean)
 RETURNS record LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
 AS $$
 DECLARE
 	link record;
@@ -219,6 +221,8 @@ COMMENT ON FUNCTION sales_crm.open_quote(text, inet, text) IS
 CREATE FUNCTION sales_crm.record_view(token text, ip inet DEFAULT NULL, user_agent text DEFAULT NULL)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
 AS $$
 DECLARE
 	link record;

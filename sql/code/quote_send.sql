@@ -155,6 +155,8 @@ CREATE FUNCTION sales_crm.send_quote(quote_id bigint, channel text DEFAULT 'link
 	OUT link text, OUT message_id bigint, OUT token text, OUT quote_link_id bigint)
 RETURNS record LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -205,6 +207,8 @@ COMMENT ON FUNCTION sales_crm.send_quote(bigint, text, bigint, text, text, text,
 CREATE FUNCTION sales_crm.revise_quote(quote_id bigint)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
 AS $$
 #variable_conflict use_variable
 DECLARE
