@@ -25,7 +25,7 @@ SELECT '2024-02-01' AS on_date, phase, month, opportunities, amount, weighted_am
 UNION ALL
 SELECT '2024-07-01', phase, month, opportunities, amount, weighted_amount FROM sales_crm.forecast_in('EUR', '2024-07-01')
 ORDER BY 1, 2, 3;
-SELECT sum(amount) FROM sales_crm.forecast_in('CHF');
+SELECT sum(amount) FROM sales_crm.forecast_in('CHF', '2024-07-01');
 
 -- Today's rate moves no closed one
 INSERT INTO sales_crm.exchange_rate (from_currency, to_currency, valid_on, rate) VALUES ('USD', 'EUR', sales_crm.today(), 5);
