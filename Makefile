@@ -60,7 +60,7 @@ $(SENDER) $(SENDER)_sanitized: $(wildcard src/bin/sender/*.[ch] src/bin/sender/*
 
 # Socket activation, where systemd's library is
 SYSTEMD = $(if $(call have,libsystemd),-DHAVE_SYSTEMD $$(pkg-config --cflags --libs libsystemd))
-$(PORTAL) $(PORTAL)_sanitized: $(wildcard src/bin/portal/*.[ch] src/bin/portal/asset/*)
+$(PORTAL) $(PORTAL)_sanitized: $(wildcard src/bin/portal/*.[ch] src/bin/portal/asset/* src/bin/common/*.[ch])
 	$(CC) -std=gnu11 -O2 -g -Wall -Wextra $(WERROR) -Wno-declaration-after-statement -pthread -o $@ \
 		$(if $(filter %_sanitized,$@),$(SANITIZE)) -DASSETS='"src/bin/portal/asset"' $(filter %.c,$^) \
 		$$(pkg-config --cflags --libs $(PORTAL_LIBRARIES)) $(SYSTEMD) \

@@ -90,7 +90,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	if (!ready)
 	{
 		config_default(&config);
-		require(session_start(""));
+		require(session_start(NULL));
 		ready = true;
 	}
 

@@ -34,8 +34,11 @@ command_like([ 'sales_crm_portal', '--version' ], qr/^sales_crm_portal 1\.0$/, '
 	$config = portal_write_config("$dir/super", $node, database => 'host=' . $node->host . ' port=' . $node->port . ' dbname=crm');
 	command_fails_like([ 'sales_crm_portal', '--config', $config, '--check' ], qr/superuser.*may read tables/, '--check finds a login with more rights');
 	append_to_file("$dir/bad", "listen = 127.0.0.1:1\nnonsense = 1\nconnections = many\nbase_url\n");
-	command_fails_like([ 'sales_crm_portal', '--config', "$dir/bad" ], qr/line 2: nonsense: no such setting\n.*line 3: connections: "many" is not a whole number.*\n.*line 4/, 'what is wrong is said with its line');
+	command_fails_like([ 'sales_crm_portal', '--config', "$dir/bad" ], qr/line 2: no key is named "nonsense".*\n.*line 3: connections is to be a whole number.*\n.*line 4/, 'what is wrong is said with its line');
 	command_fails_like([ 'sales_crm_portal', '--config', portal_write_config("$dir/base", $node, base_url => 'ftp://x') ], qr/base_url/, 'so is a wrong base URL');
+	command_fails_like([ 'sales_crm_portal', '--config', portal_write_config("$dir/networks", $node, trusted_proxies => '10.0.0.0/8, ::1/129') ], qr/trusted_proxies/, 'a network that is none');
+	command_fails_like([ 'sales_crm_portal', '--config', portal_write_config("$dir/loud", $node, log => 'loud') ], qr/line \d+: log is to be one of errors\|requests/, 'and a word that is no choice');
+	command_fails_like([ 'sales_crm_portal', '--config', $dir ], qr/\Q$dir\E: Is a directory/, 'or a file that cannot be read');
 }
 
 my $portal = portal_start($node, secret_file => "$dir/secret");

@@ -115,7 +115,7 @@ mail('after-reload');
 ok(wait_until(sub { e_mails($other->{directory})->{'after-reload'} }), 'SIGHUP: another server');
 PostgreSQL::Test::Utils::append_to_file($file, "parallel = many\n");
 $second->{run}->signal('HUP');
-ok(wait_until(sub { $second->{log} =~ /parallel is to be a number.*stays as it was/s }), 'a wrong configuration is refused');
+ok(wait_until(sub { $second->{log} =~ /parallel is to be a whole number.*stays as it was/s }), 'a wrong configuration is refused');
 mail('after-mistake');
 ok(wait_until(sub { e_mails($other->{directory})->{'after-mistake'} }), 'and the old one goes on');
 
@@ -162,6 +162,16 @@ like($out, qr/ok\s+configuration/, 'the initial configuration can be read');
 	local $ENV{SALES_CRM_SENDER_SMTP_URL} = 'http://example.com';
 	($status, $out, $err) = sender('--check');
 	is($status, 78, 'the environment counts');
+}
+PostgreSQL::Test::Utils::append_to_file("$directory/password", "secret\nsecond line\n");
+PostgreSQL::Test::Utils::append_to_file("$directory/with_secret", "smtp_password_file = $directory/password\n");
+($status, $out, $err) = sender('--config', "$directory/with_secret", '--check');
+like($err, qr/smtp_password needs smtp_user/, 'a secret is read from a file of its own');
+unlike($err, qr{secret$|second}m, 'and not said');
+{
+	local $ENV{SALES_CRM_SENDER_SMTP_PASSWORD_FILE} = "$directory/nothing";
+	($status, $out, $err) = sender('--check');
+	like($err, qr/SALES_CRM_SENDER_SMTP_PASSWORD_FILE: smtp_password_file: \S+nothing: No such file/, 'a file that is not there is told');
 }
 
 done_testing();

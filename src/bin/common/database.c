@@ -10,7 +10,6 @@
 
 #define MAX_PARAMETERS 20
 
-static void quiet(void *arg, const char *message);
 static bool is_permanent(const char *sqlstate);
 
 PGconn *
@@ -27,7 +26,7 @@ database_connect(const char *program)
 		PQfinish(connection);
 		return NULL;
 	}
-	PQsetNoticeProcessor(connection, quiet, NULL);
+	PQsetNoticeProcessor(connection, database_ignore_notice, NULL);
 	return connection;
 }
 
@@ -64,8 +63,8 @@ database_do(PGconn *connection, const char *sql)
 	return done;
 }
 
-static void
-quiet(void *arg, const char *message)
+void
+database_ignore_notice(void *arg, const char *message)
 {
 	(void) arg;
 	(void) message;

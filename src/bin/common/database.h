@@ -12,6 +12,9 @@
 /* A connection as the PG* environment says, or NULL after a line on standard error */
 extern PGconn *database_connect(const char *program);
 
+/* For PQsetNoticeProcessor: notices are dropped */
+extern void database_ignore_notice(void *arg, const char *message);
+
 /*
  * Runs a statement whose parameters are text, or binary where lengths says how long (else -1).
  * Returns NULL after a line on standard error; then *permanent says whether the data were to

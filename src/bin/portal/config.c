@@ -1,172 +1,110 @@
 /*
  * config.c
- *		The configuration: one table of names tells defaults, bounds and what each is for.
+ *		The configuration: a table of keys tells initial values, bounds and what each is for.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
-#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "../common/config_key.h"
 #include "buffer.h"
 #include "config.h"
+#include "log.h"
 
-typedef enum Kind
-{
-	TEXT,
-	NUMBER,
-	NETWORKS
-} Kind;
-
-typedef struct Setting
-{
-	const char *name;
-	Kind kind;
-	size_t offset;
-	const char *preset;
-	int least;
-	int most;
-	const char *comment;
-} Setting;
-
-static const Setting settings[] = {
-	{"listen", TEXT, offsetof(Config, listen), "127.0.0.1:8080", 0, 0,
-	 "Where to listen: ADDRESS:PORT, [ADDRESS]:PORT, or the /path of a UNIX socket. Sockets that\n"
-	 "# systemd hands over go before."},
-	{"base_url", TEXT, offsetof(Config, base_url), "http://127.0.0.1:8080", 0, 0,
-	 "What customers' browsers see; the same as portal_url of sales_crm.company. With https\n"
-	 "# cookies are __Host- ones and HSTS is sent."},
-	{"database", TEXT, offsetof(Config, database), "dbname=crm user=portal", 0, 0,
-	 "Connection string of libpq for a login that is a member of sales_crm_portal and of nothing else"},
-	{"database_connections", NUMBER, offsetof(Config, database_connections), "8", 1, 200,
-	 "Connections to the database, opened when needed"},
-	{"statement_seconds", NUMBER, offsetof(Config, statement_seconds), "10", 1, 300,
-	 "What takes the database longer is given up, with a page that says so"},
-	{"trusted_proxies", NETWORKS, 0, "127.0.0.1 ::1", 0, 0,
-	 "Proxies whose X-Forwarded-For is believed: addresses or networks. A UNIX socket is trusted."},
-	{"tls_certificate", TEXT, offsetof(Config, tls_certificate), "", 0, 0,
-	 "PEM files, where no proxy does TLS"},
-	{"tls_key", TEXT, offsetof(Config, tls_key), "", 0, 0, NULL},
-	{"secret_file", TEXT, offsetof(Config, secret_file), "", 0, 0,
-	 "Keeps open forms valid when the portal restarts; made where it does not exist"},
-	{"connections", NUMBER, offsetof(Config, connections), "500", 1, 10000,
-	 "Connections at a time, in all and from one address that is no trusted proxy (0: no limit)"},
-	{"connections_per_address", NUMBER, offsetof(Config, connections_per_address), "20", 0, 10000,
-	 NULL},
-	{"header_seconds", NUMBER, offsetof(Config, header_seconds), "10", 1, 300,
-	 "Seconds that a client has for the head of a request, for all of it with its answer, and to\n"
-	 "# keep a connection without a request"},
-	{"request_seconds", NUMBER, offsetof(Config, request_seconds), "60", 1, 3600, NULL},
-	{"idle_seconds", NUMBER, offsetof(Config, idle_seconds), "65", 1, 3600, NULL},
-	{"drain_seconds", NUMBER, offsetof(Config, drain_seconds), "30", 0, 3600,
-	 "How long SIGTERM waits for requests under way"},
-	{"body_bytes", NUMBER, offsetof(Config, body_bytes), "1500000", 10000, 20000000,
-	 "The largest body of a request: a drawn signature is in it"},
-	{"requests_per_minute", NUMBER, offsetof(Config, requests_per_minute), "240", 0, 1000000,
-	 "Requests and answers a minute from one address (IPv6: one /64), then for one link; 0: no limit"},
-	{"answers_per_minute", NUMBER, offsetof(Config, answers_per_minute), "20", 0, 1000000, NULL},
-	{"token_requests_per_minute", NUMBER, offsetof(Config, token_requests_per_minute), "240", 0,
-	 1000000, NULL},
-	{"token_answers_per_minute", NUMBER, offsetof(Config, token_answers_per_minute), "20", 0,
-	 1000000, NULL},
-	{"log", TEXT, offsetof(Config, log), "errors", 0, 0,
-	 "What goes to standard error: errors, or requests for a line per request, too"},
+static const ConfigKey keys[] = {
+	CONFIG_KEY(
+		listen, CONFIG_TEXT, "127.0.0.1:8080", 0, 0, NULL,
+		"Where to listen: ADDRESS:PORT, [ADDRESS]:PORT, or the /path of a UNIX socket. Sockets that\n"
+		"systemd hands over go before"),
+	CONFIG_KEY(
+		base_url, CONFIG_TEXT, "http://127.0.0.1:8080", 0, 0, NULL,
+		"What customers' browsers see; the same as portal_url of sales_crm.company. With https\n"
+		"cookies are __Host- ones and HSTS is sent"),
+	CONFIG_KEY(
+		database, CONFIG_TEXT, "dbname=crm user=portal", 0, 0, NULL,
+		"Connection string of libpq for a login that is a member of sales_crm_portal and of nothing else"),
+	CONFIG_KEY(database_connections, CONFIG_NUMBER, "8", 1, 200, NULL,
+			   "Connections to the database, opened when needed"),
+	CONFIG_KEY(statement_seconds, CONFIG_NUMBER, "10", 1, 300, NULL,
+			   "What takes the database longer is given up, with a page that says so"),
+	CONFIG_KEY(
+		trusted_proxies, CONFIG_TEXT, "127.0.0.1 ::1", 0, 0, NULL,
+		"Proxies whose X-Forwarded-For is believed: addresses or networks. A UNIX socket is trusted"),
+	CONFIG_KEY(tls_certificate, CONFIG_TEXT, "", 0, 0, NULL, "PEM files, where no proxy does TLS"),
+	CONFIG_KEY(tls_key, CONFIG_TEXT, "", 0, 0, NULL, NULL),
+	CONFIG_KEY(secret_file, CONFIG_TEXT, "", 0, 0, NULL,
+			   "Keeps open forms valid when the portal restarts; made where it does not exist"),
+	CONFIG_KEY(
+		connections, CONFIG_NUMBER, "500", 1, 10000, NULL,
+		"Connections at a time, in all and from one address that is no trusted proxy (0: no limit)"),
+	CONFIG_KEY(connections_per_address, CONFIG_NUMBER, "20", 0, 10000, NULL, NULL),
+	CONFIG_KEY(
+		header_seconds, CONFIG_NUMBER, "10", 1, 300, NULL,
+		"Seconds that a client has for the head of a request, for all of it with its answer, and to\n"
+		"keep a connection without a request"),
+	CONFIG_KEY(request_seconds, CONFIG_NUMBER, "60", 1, 3600, NULL, NULL),
+	CONFIG_KEY(idle_seconds, CONFIG_NUMBER, "65", 1, 3600, NULL, NULL),
+	CONFIG_KEY(drain_seconds, CONFIG_NUMBER, "30", 0, 3600, NULL,
+			   "How long SIGTERM waits for requests under way"),
+	CONFIG_KEY(body_bytes, CONFIG_NUMBER, "1500000", 10000, 20000000, NULL,
+			   "The largest body of a request: a drawn signature is in it"),
+	CONFIG_KEY(
+		requests_per_minute, CONFIG_NUMBER, "240", 0, 1000000, NULL,
+		"Requests and answers a minute from one address (IPv6: one /64), then for one link; 0: no limit"),
+	CONFIG_KEY(answers_per_minute, CONFIG_NUMBER, "20", 0, 1000000, NULL, NULL),
+	CONFIG_KEY(token_requests_per_minute, CONFIG_NUMBER, "240", 0, 1000000, NULL, NULL),
+	CONFIG_KEY(token_answers_per_minute, CONFIG_NUMBER, "20", 0, 1000000, NULL, NULL),
+	CONFIG_KEY(log, CONFIG_TEXT, "errors", 0, 0, "errors|requests",
+			   "What goes to standard error: errors, or requests for a line per request, too"),
+	CONFIG_KEY_END,
 };
 
-#define SETTINGS ((int) (sizeof(settings) / sizeof(settings[0])))
-
-static bool
-assign(Config *config, const Setting *setting, const char *value, char *problem, size_t size);
-static bool assign_networks(Config *config, const char *value);
-static char *trim(char *text);
+static void drop_slash(char *url);
+static bool read_networks(Config *config);
 
 void
 config_default(Config *config)
 {
-	char problem[200];
-
 	*config = (Config){0};
-	for (int i = 0; i < SETTINGS; i++)
-	{
-		if (!assign(config, &settings[i], settings[i].preset, problem, sizeof(problem)))
-			abort();
-	}
+	config_keys_initialize(keys, config);
 }
 
 bool
 config_read(Config *config, const char *file)
 {
-	FILE *in = fopen(file, "r");
-	char line[4096];
-	int number = 0;
-	bool good = true;
-
-	if (in == NULL)
-	{
-		fprintf(stderr, "sales_crm_portal: %s: %s\n", file, strerror(errno));
-		return false;
-	}
-	while (fgets(line, sizeof(line), in) != NULL)
-	{
-		char *name = trim(line);
-		char *value = strchr(name, '=');
-		char problem[200] = "no such setting";
-		bool known = false;
-
-		number++;
-		if (*name == '\0' || *name == '#')
-			continue;
-		if (value != NULL)
-		{
-			*value++ = '\0';
-			name = trim(name);
-			for (int i = 0; i < SETTINGS && !known; i++)
-				known = strcmp(name, settings[i].name) == 0 &&
-						assign(config, &settings[i], trim(value), problem, sizeof(problem));
-		}
-		if (!known)
-		{
-			fprintf(stderr, "sales_crm_portal: %s, line %d: %s: %s\n", file, number, name,
-					value == NULL ? "there is no = in it" : problem);
-			good = false;
-		}
-	}
-	fclose(in);
-	return good;
+	return config_keys_read_file(keys, config, file);
 }
 
 bool
-config_check(const Config *config)
+config_check(Config *config)
 {
-	const char *host = strstr(config->base_url, "://");
+	const char *host;
 	bool good = true;
 
+	drop_slash(config->base_url);
+	host = config->base_url == NULL ? NULL : strstr(config->base_url, "://");
 	if (host == NULL || host[3] == '\0' || strpbrk(host + 3, "/?#@ ") != NULL ||
-		(strncmp(config->base_url, "http://", 7) != 0 &&
-		 strncmp(config->base_url, "https://", 8) != 0))
+		(strncmp(config->base_url, "http://", 7) != 0 && !config_is_secure(config)))
 	{
-		fprintf(stderr,
-				"sales_crm_portal: base_url: \"%s\" is not http(s)://HOST[:PORT] without a path\n",
-				config->base_url);
+		log_error("base_url is to be http(s)://HOST[:PORT] without a path");
 		good = false;
 	}
-	if ((*config->tls_certificate == '\0') != (*config->tls_key == '\0'))
+	if ((config->tls_certificate == NULL) != (config->tls_key == NULL))
 	{
-		fputs("sales_crm_portal: tls_certificate and tls_key go together\n", stderr);
+		log_error("tls_certificate and tls_key need each other");
 		good = false;
 	}
-	if (strcmp(config->log, "errors") != 0 && strcmp(config->log, "requests") != 0)
+	if (config->listen == NULL || (*config->listen != '/' && strrchr(config->listen, ':') == NULL))
 	{
-		fprintf(stderr, "sales_crm_portal: log: \"%s\" is neither errors nor requests\n",
-				config->log);
+		log_error("listen is to be ADDRESS:PORT or the /path of a UNIX socket");
 		good = false;
 	}
-	if (*config->listen != '/' && strrchr(config->listen, ':') == NULL)
+	if (!read_networks(config))
 	{
-		fprintf(stderr, "sales_crm_portal: listen: \"%s\" is neither ADDRESS:PORT nor a /path\n",
-				config->listen);
+		log_error("trusted_proxies is to be a list of at most %d addresses or networks",
+				  MAX_NETWORKS);
 		good = false;
 	}
 	return good;
@@ -175,13 +113,8 @@ config_check(const Config *config)
 void
 config_print_sample(FILE *out)
 {
-	fputs("# sales_crm_portal: every setting with its default\n", out);
-	for (int i = 0; i < SETTINGS; i++)
-	{
-		if (settings[i].comment != NULL)
-			fprintf(out, "\n# %s\n", settings[i].comment);
-		fprintf(out, "#%s = %s\n", settings[i].name, settings[i].preset);
-	}
+	fputs("# sales_crm_portal reads this file at its start\n", out);
+	config_keys_print(keys, out);
 }
 
 bool
@@ -193,12 +126,7 @@ config_is_secure(const Config *config)
 void
 config_free(Config *config)
 {
-	for (int i = 0; i < SETTINGS; i++)
-	{
-		if (settings[i].kind == TEXT)
-			free(*(char **) ((char *) config + settings[i].offset));
-	}
-	*config = (Config){0};
+	config_keys_free(keys, config);
 }
 
 bool
@@ -254,46 +182,20 @@ config_trusts(const Config *config, const struct in6_addr *address)
 	return false;
 }
 
-static bool
-assign(Config *config, const Setting *setting, const char *value, char *problem, size_t size)
+/* drop_slash: a slash at the end of the base URL would double those of paths */
+static void
+drop_slash(char *url)
 {
-	char *place = (char *) config + setting->offset;
-	char *end;
-	long number;
+	size_t length = url == NULL ? 0 : strlen(url);
 
-	switch (setting->kind)
-	{
-		case TEXT:
-			free(*(char **) place);
-			*(char **) place = must_copy(value);
-			/* A slash at its end would double those of paths */
-			if (strcmp(setting->name, "base_url") == 0 && *value != '\0' &&
-				value[strlen(value) - 1] == '/')
-				(*(char **) place)[strlen(value) - 1] = '\0';
-			return true;
-		case NUMBER:
-			number = strtol(value, &end, 10);
-			if (end == value || *end != '\0' || number < setting->least || number > setting->most)
-			{
-				snprintf(problem, size, "\"%.50s\" is not a whole number from %d to %d", value,
-						 setting->least, setting->most);
-				return false;
-			}
-			*(int *) place = (int) number;
-			return true;
-		default:
-			if (assign_networks(config, value))
-				return true;
-			snprintf(problem, size, "\"%.50s\" is not a list of at most %d addresses or networks",
-					 value, MAX_NETWORKS);
-			return false;
-	}
+	if (length > 0 && url[length - 1] == '/')
+		url[length - 1] = '\0';
 }
 
 static bool
-assign_networks(Config *config, const char *value)
+read_networks(Config *config)
 {
-	char *copy = must_copy(value);
+	char *copy = must_copy(config->trusted_proxies == NULL ? "" : config->trusted_proxies);
 	char *state = NULL;
 	bool good = true;
 
@@ -307,17 +209,4 @@ assign_networks(Config *config, const char *value)
 	}
 	free(copy);
 	return good;
-}
-
-static char *
-trim(char *text)
-{
-	char *end;
-
-	while (isspace((unsigned char) *text))
-		text++;
-	end = text + strlen(text);
-	while (end > text && isspace((unsigned char) end[-1]))
-		*--end = '\0';
-	return text;
 }

@@ -1,6 +1,6 @@
 /*
  * config.h
- *		The configuration: a file of "name = value" lines, read once at the start.
+ *		The configuration: a file, read once at the start.
  */
 #ifndef PORTAL_CONFIG_H
 #define PORTAL_CONFIG_H
@@ -21,12 +21,13 @@ typedef struct Network
 typedef struct Config
 {
 	char *listen;		   /* ADDRESS:PORT, [ADDRESS]:PORT or /path of a UNIX socket */
-	char *base_url;		   /* what customers' browsers see, without a slash at the end */
-	char *database;		   /* connection string of libpq */
-	char *tls_certificate; /* PEM files; empty: no TLS here */
+	char *base_url;		   /* what customers' browsers see; checked, it has no slash at its end */
+	char *database;		   /* connection string of libpq; NULL: what PG* variables say */
+	char *tls_certificate; /* PEM files; NULL: no TLS here */
 	char *tls_key;
-	char *secret_file; /* keeps forms valid over a restart; empty: they are not */
-	char *log;		   /* errors, or requests for each request, too */
+	char *secret_file;	   /* keeps forms valid over a restart; NULL: they are not */
+	char *trusted_proxies; /* as in the file; read by config_check() */
+	char *log;			   /* errors, or requests for each request, too */
 	int database_connections;
 	int connections;
 	int connections_per_address;
@@ -47,11 +48,11 @@ typedef struct Config
 /* The defaults */
 extern void config_default(Config *config);
 
-/* Reads a file over the defaults; false after lines on standard error that say what is wrong where */
+/* Reads a file over the defaults; false after lines in the log that say what is wrong where */
 extern bool config_read(Config *config, const char *file);
 
-/* Checks values against each other; false after lines on standard error */
-extern bool config_check(const Config *config);
+/* Checks what stays now, and reads what has parts; false after lines in the log */
+extern bool config_check(Config *config);
 
 /* A file with every name, its default and what it does */
 extern void config_print_sample(FILE *out);

@@ -13,8 +13,8 @@
 
 #include <gnutls/crypto.h>
 
+#include "../common/clock.h"
 #include "buffer.h"
-#include "clock.h"
 #include "limit.h"
 
 #define SETS 8192

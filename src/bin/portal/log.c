@@ -39,27 +39,12 @@ log_error(const char *format, ...)
 {
 	char line[1000];
 	va_list values;
-	size_t length;
 
 	va_start(values, format);
 	vsnprintf(line, sizeof(line), format, values);
 	va_end(values);
-	for (length = 0; line[length] != '\0'; length++)
-	{
-		/* One line, whatever is in it */
-		if ((unsigned char) line[length] < ' ')
-			line[length] = ' ';
-	}
-	while (length > 0 && line[length - 1] == ' ')
-		line[--length] = '\0';
+	log_make_line(line);
 	fprintf(stderr, "sales_crm_portal: %s\n", line);
-}
-
-void
-log_notice(void *arg, const char *message)
-{
-	(void) arg;
-	(void) message;
 }
 
 void

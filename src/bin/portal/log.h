@@ -7,14 +7,10 @@
 
 #include <stdbool.h>
 
+#include "../common/log.h"
 #include "buffer.h"
 
 extern void log_start(bool requests);
-
-extern void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-/* For PQsetNoticeProcessor: notices are dropped */
-extern void log_notice(void *arg, const char *message);
 
 /* A request that has been answered. route is the name of a route; tail begins its token, or is "" */
 extern void log_request(const char *method, const char *route, const char *tail, int status,

@@ -61,7 +61,7 @@ main(int argc, char **argv)
 	}
 	if (optind < argc)
 	{
-		fprintf(stderr, "sales_crm_portal: %s is no option (see --help)\n", argv[optind]);
+		log_error("%s is no option (see --help)", argv[optind]);
 		return EX_USAGE;
 	}
 	if (config_check(&config))
@@ -97,7 +97,7 @@ check(const Config *config)
 		puts("sales_crm_portal: settings, database and rights are good");
 		return EX_OK;
 	}
-	fprintf(stderr, "sales_crm_portal: %s\n", problem);
+	log_error("%s", problem);
 	free(problem);
 	return EX_UNAVAILABLE;
 }

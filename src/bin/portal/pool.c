@@ -11,8 +11,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "../common/clock.h"
+#include "../common/database.h"
 #include "buffer.h"
-#include "clock.h"
 #include "log.h"
 #include "pool.h"
 
@@ -328,7 +329,7 @@ connect_now(const Config *config, Buffer *problem)
 	connection = PQconnectdbParams(keywords, values, 1);
 	if (PQstatus(connection) == CONNECTION_OK && PQsetnonblocking(connection, 0) == 0)
 	{
-		PQsetNoticeProcessor(connection, log_notice, NULL);
+		PQsetNoticeProcessor(connection, database_ignore_notice, NULL);
 		return connection;
 	}
 	buffer_text(problem, PQerrorMessage(connection));

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "clock.h"
+#include "../common/clock.h"
 #include "limit.h"
 #include "log.h"
 #include "request.h"

@@ -23,7 +23,7 @@
 #include <systemd/sd-daemon.h>
 #endif
 
-#include "clock.h"
+#include "../common/clock.h"
 #include "limit.h"
 #include "log.h"
 #include "request.h"
@@ -94,7 +94,7 @@ server_start(const Config *config)
 	listening = open_socket();
 	if (listening < 0)
 		return false;
-	if (*config->tls_certificate != '\0')
+	if (config->tls_certificate != NULL)
 	{
 		certificate = read_file(config->tls_certificate);
 		key = read_file(config->tls_key);
@@ -118,7 +118,7 @@ server_start(const Config *config)
 		MHD_OPTION_END);
 	if (daemon_handle == NULL)
 	{
-		fputs("sales_crm_portal: cannot serve: the certificate or its key may be wrong\n", stderr);
+		log_error("cannot serve: the certificate or its key may be wrong");
 		return false;
 	}
 	if (pthread_create(&watcher, NULL, watch, NULL) != 0)
@@ -188,8 +188,7 @@ inherited_socket(void)
 		return -1;
 	if (count == 1 && sd_is_socket(SD_LISTEN_FDS_START, AF_UNSPEC, SOCK_STREAM, 1) > 0)
 		return SD_LISTEN_FDS_START;
-	fprintf(stderr, "sales_crm_portal: systemd hands over %d sockets, not one that listens\n",
-			count);
+	log_error("systemd hands over %d sockets, not one that listens", count);
 	return -2;
 #else
 	return -1;
@@ -206,7 +205,7 @@ listen_unix(const char *path)
 
 	if (strlen(path) >= sizeof(address.sun_path))
 	{
-		fprintf(stderr, "sales_crm_portal: listen: %s is too long\n", path);
+		log_error("listen: %s is too long", path);
 		close(listening);
 		return -2;
 	}
@@ -225,7 +224,7 @@ listen_unix(const char *path)
 		return listening;
 	}
 	umask(mask);
-	fprintf(stderr, "sales_crm_portal: cannot listen on %s: %s\n", path, strerror(errno));
+	log_error("cannot listen on %s: %s", path, strerror(errno));
 	close(listening);
 	return -2;
 }
@@ -246,7 +245,7 @@ listen_tcp(const char *where)
 		host[strlen(host) - 1] = '\0';
 	error = getaddrinfo(host, port, &hints, &found);
 	if (error != 0)
-		fprintf(stderr, "sales_crm_portal: listen: %s: %s\n", where, gai_strerror(error));
+		log_error("listen: %s: %s", where, gai_strerror(error));
 	else
 	{
 		const int on = 1;
@@ -256,7 +255,7 @@ listen_tcp(const char *where)
 		if (bind(listening, found->ai_addr, found->ai_addrlen) != 0 ||
 			listen(listening, BACKLOG) != 0)
 		{
-			fprintf(stderr, "sales_crm_portal: cannot listen on %s: %s\n", where, strerror(errno));
+			log_error("cannot listen on %s: %s", where, strerror(errno));
 			close(listening);
 			listening = -2;
 		}
@@ -286,7 +285,7 @@ read_file(const char *name)
 
 	if (in == NULL)
 	{
-		fprintf(stderr, "sales_crm_portal: %s: %s\n", name, strerror(errno));
+		log_error("%s: %s", name, strerror(errno));
 		return NULL;
 	}
 	while ((got = fread(part, 1, sizeof(part), in)) > 0)

@@ -13,6 +13,7 @@
 
 #include <gnutls/crypto.h>
 
+#include "log.h"
 #include "session.h"
 
 #define SECRET_BYTES 32
@@ -33,7 +34,7 @@ session_start(const char *secret_file)
 	ssize_t got;
 
 	gnutls_rnd(GNUTLS_RND_KEY, secret, SECRET_BYTES);
-	if (*secret_file == '\0')
+	if (secret_file == NULL)
 		return true;
 	file = open(secret_file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (file >= 0)
@@ -57,7 +58,7 @@ session_start(const char *secret_file)
 		if (got >= 0)
 			errno = EINVAL;
 	}
-	fprintf(stderr, "sales_crm_portal: secret_file %s: %s\n", secret_file, strerror(errno));
+	log_error("secret_file %s: %s", secret_file, strerror(errno));
 	return false;
 }
 

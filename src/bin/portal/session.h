@@ -21,8 +21,7 @@ typedef enum CsrfVerdict
 	CSRF_BAD
 } CsrfVerdict;
 
-/* Reads the secret, or makes it; an empty name is a secret for this run. False after a line on
- * standard error */
+/* Reads the secret, or makes it; without a name it is one for this run. False after a line in the log */
 extern bool session_start(const char *secret_file);
 
 /* So many random bytes in hex */

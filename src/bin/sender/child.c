@@ -17,8 +17,8 @@
 
 #include <glib.h>
 
+#include "../common/clock.h"
 #include "child.h"
-#include "clock.h"
 
 #define COMPLAINT_LIMIT 4096
 

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "../common/config_key.h"
+
 typedef struct Config Config;
 
 struct Config
@@ -50,29 +52,7 @@ struct Config
 	char *seal_reason;
 };
 
-/* What a key holds */
-typedef enum ConfigType
-{
-	CONFIG_TEXT,	/* char *, NULL where it is empty */
-	CONFIG_SECRET,	/* likewise; never shown; its file may be given as KEY_file */
-	CONFIG_NUMBER,	/* int */
-	CONFIG_SECONDS, /* double */
-	CONFIG_SWITCH,	/* bool: on or off */
-} ConfigType;
-
-typedef struct ConfigKey
-{
-	const char
-		*name; /* in the file; --with-dashes as a flag; SALES_CRM_SENDER_NAME in the environment */
-	ConfigType type;
-	size_t offset;
-	const char *initial;
-	double least; /* of numbers and seconds */
-	double most;
-	const char *choices; /* of texts: "one|other"; NULL = any */
-	const char *comment;
-} ConfigKey;
-
+/* In the file; --with-dashes as flags; SALES_CRM_SENDER_NAME in the environment */
 extern const ConfigKey config_keys[];
 
 /*

@@ -18,6 +18,9 @@ static const char *const level_names[] = {"error", "warning", "info", "debug"};
 static bool as_json = false;
 static LogLevel most_level = LOG_LEVEL_INFO;
 
+static void write_line(LogLevel level, long long message_id, const char *format, va_list arguments)
+	__attribute__((format(printf, 3, 0)));
+
 LogLevel
 log_level_named(const char *name)
 {
@@ -37,25 +40,35 @@ log_configure(bool json, LogLevel most)
 }
 
 void
+log_error(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	write_line(LOG_LEVEL_ERROR, 0, format, arguments);
+	va_end(arguments);
+}
+
+void
 log_write(LogLevel level, long long message_id, const char *format, ...)
 {
 	va_list arguments;
-	char *given;
-	char *text;
 
 	if (level > most_level)
 		return;
 	va_start(arguments, format);
-	given = g_strdup_vprintf(format, arguments);
+	write_line(level, message_id, format, arguments);
 	va_end(arguments);
-	text = g_utf8_make_valid(given, -1);
+}
+
+static void
+write_line(LogLevel level, long long message_id, const char *format, va_list arguments)
+{
+	char *given = g_strdup_vprintf(format, arguments);
+	char *text = g_utf8_make_valid(given, -1);
+
 	g_free(given);
-	for (char *at = text; *at != '\0'; at++)
-	{
-		if ((unsigned char) *at < 0x20 || *at == 0x7f)
-			*at = ' ';
-	}
-	g_strchomp(text);
+	log_make_line(text);
 	if (as_json)
 	{
 		GDateTime *now = g_date_time_new_now_utc();

@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#include "../common/log.h"
+
 typedef enum LogLevel
 {
 	LOG_LEVEL_ERROR,
@@ -24,7 +26,6 @@ extern void log_configure(bool json, LogLevel most);
 extern void log_write(LogLevel level, long long message_id, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-#define log_error(...) log_write(LOG_LEVEL_ERROR, 0, __VA_ARGS__)
 #define log_warning(...) log_write(LOG_LEVEL_WARNING, 0, __VA_ARGS__)
 #define log_info(...) log_write(LOG_LEVEL_INFO, 0, __VA_ARGS__)
 #define log_debug(...) log_write(LOG_LEVEL_DEBUG, 0, __VA_ARGS__)

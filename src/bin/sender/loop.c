@@ -19,7 +19,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "../common/clock.h"
 #include "delivery.h"
 #include "log.h"
 #include "loop.h"

@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "clock.h"
+#include "../common/clock.h"
 #include "log.h"
 #include "report.h"
 

@@ -12,7 +12,7 @@
 
 #include <glib.h>
 
-#include "clock.h"
+#include "../common/clock.h"
 #include "log.h"
 #include "session.h"
 

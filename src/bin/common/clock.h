@@ -1,6 +1,6 @@
 /*
  * clock.h
- *		Seconds of a clock that never goes back; and jitter.
+ *		A clock that never goes back; and pauses with jitter.
  */
 #ifndef SCRM_CLOCK_H
 #define SCRM_CLOCK_H
@@ -9,13 +9,26 @@
 #include <stdlib.h>
 #include <time.h>
 
-static inline double
-clock_now(void)
+static inline long long
+clock_microseconds(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
+	return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
+}
+
+static inline long long
+clock_milliseconds(void)
+{
+	return clock_microseconds() / 1000;
+}
+
+/* In seconds */
+static inline double
+clock_now(void)
+{
+	return (double) clock_microseconds() / 1e6;
 }
 
 /* The pause after the given number of failures: doubled each time, up to most, and half of it by chance */
