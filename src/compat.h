@@ -35,4 +35,19 @@
 #define SCRM_MODULE_MAGIC PG_MODULE_MAGIC
 #endif
 
+/* 18 renamed the compiled CHECK constraints of a table that a statement writes to */
+#if PG_VERSION_NUM >= 180000
+#define RESULT_CHECKS ri_CheckConstraintExprs
+#else
+#define RESULT_CHECKS ri_ConstraintExprs
+#endif
+
+/* 18 has constraints that are not enforced, and columns that are computed when they are read */
+#if PG_VERSION_NUM >= 180000
+#define CHECK_IS_PLAIN(constr, i) \
+	((constr)->check[i].ccenforced && !(constr)->has_generated_virtual)
+#else
+#define CHECK_IS_PLAIN(constr, i) true
+#endif
+
 #endif /* SCRM_COMPAT_H */

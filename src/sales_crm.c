@@ -5,7 +5,7 @@
  * The way of the data: a statement meets opportunity.c, which asks transition.c and decides row by
  * row; then history.c and follow_up.c write, once per statement. All of them know the rules from
  * configuration.c and the session's member from member.c, and run SQL through plan.c. Whose rows a
- * session sees at all is known in access.c.
+ * session sees at all is known in access.c. check_cache.c makes all of it faster.
  */
 #include "postgres.h"
 
@@ -13,6 +13,7 @@
 #include "utils/guc.h"
 
 #include "access.h"
+#include "check_cache.h"
 #include "compat.h"
 #include "configuration.h"
 #include "member.h"
@@ -30,6 +31,7 @@ _PG_init(void)
 	configuration_init();
 	member_init();
 	access_init();
+	check_cache_init();
 	opportunity_init();
 	product_line_init();
 	outbox_init();
