@@ -14,6 +14,12 @@
  * gate is held for the commit alone, and a transaction that is prepared notifies nobody, instead of
  * failing.
  *
+ * Events cannot share a notification, so whoever has some does take that lock, but does not wait for
+ * the disk with it: the commit is written without waiting, as with synchronous_commit = off, and
+ * waited for as soon as the locks are gone, before the client hears of it. Others may see the rows
+ * that much earlier than a crash could no longer take them back; what they write on top is
+ * behind them in the WAL, and as lost or as safe. With synchronous standbys commits wait as ever.
+ *
  * Memory: events live in TopTransactionContext.
  */
 #include "postgres.h"
@@ -26,12 +32,14 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "replication/syncrep.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
@@ -77,11 +85,17 @@ static int notify_mode = NOTIFY_GATED;
 static bool wake_up_pending = false;
 static List *events = NIL;
 
+/* synchronous_commit as it was before a commit that is to be waited for later; off: there is none */
+static int commit_waits = SYNCHRONOUS_COMMIT_OFF;
+
 static HeapTuple guard_available_at(TriggerData *trigger, HeapTuple row, bool replaces);
 static void transaction_callback(XactEvent event, void *arg);
 static void subtransaction_callback(SubXactEvent event, SubTransactionId subid,
 									SubTransactionId parent, void *arg);
+static void
+release_callback(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void *arg);
 static void notify_before_commit(void);
+static void wait_later(void);
 static bool gate_is_ours(void);
 
 void
@@ -94,6 +108,7 @@ outbox_init(void)
 		&notify_mode, NOTIFY_GATED, notify_modes, PGC_USERSET, 0, NULL, NULL, NULL);
 	RegisterXactCallback(transaction_callback, NULL);
 	RegisterSubXactCallback(subtransaction_callback, NULL);
+	RegisterResourceReleaseCallback(release_callback, NULL);
 	outbox_floor_init();
 }
 
@@ -216,6 +231,20 @@ subtransaction_callback(SubXactEvent event, SubTransactionId subid, SubTransacti
 	}
 }
 
+/* release_callback waits for a commit whose locks are gone. */
+static void
+release_callback(ResourceReleasePhase phase, bool is_commit, bool is_top_level,
+				 void *arg pg_attribute_unused())
+{
+	if (commit_waits == SYNCHRONOUS_COMMIT_OFF || !is_top_level ||
+		phase != RESOURCE_RELEASE_AFTER_LOCKS)
+		return;
+	synchronous_commit = commit_waits;
+	commit_waits = SYNCHRONOUS_COMMIT_OFF;
+	if (is_commit)
+		XLogFlush(XactLastCommitEnd);
+}
+
 static void
 notify_before_commit(void)
 {
@@ -223,10 +252,22 @@ notify_before_commit(void)
 
 	if (notify_mode == NOTIFY_OFF)
 		return;
+	if (events != NIL)
+		wait_later();
 	foreach (cell, events)
 		Async_Notify(EVENT_CHANNEL, ((Event *) lfirst(cell))->payload);
 	if (wake_up_pending && (notify_mode == NOTIFY_ALWAYS || events != NIL || gate_is_ours()))
 		Async_Notify(WAKE_UP_CHANNEL, NULL);
+}
+
+/* wait_later leaves the wait for the disk to release_callback, where nothing else is waited for. */
+static void
+wait_later(void)
+{
+	if (SyncRepStandbyNames != NULL && SyncRepStandbyNames[0] != '\0')
+		return;
+	commit_waits = synchronous_commit;
+	synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
 }
 
 /* gate_is_ours tries to get the lock, which the commit gives back. */

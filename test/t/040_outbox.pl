@@ -1,8 +1,8 @@
 # Promise: a restored or cloned database sends nothing before activate_sending(), and then nothing
 # that its original may have sent; a crash loses no message and completes none; a standby shows the
 # outbox and gives nothing out, promoted it goes on sending; commits wake senders once each, a prepared transaction
-# nobody; applications hear of what live_event has switched on, if it was committed; pg_cron can do
-# the housekeeping.
+# nobody; applications hear of what live_event has switched on, if it was committed, and such a commit is safe
+# before it is acknowledged; pg_cron can do the housekeeping.
 use strict;
 use warnings FATAL => 'all';
 
@@ -107,6 +107,19 @@ is(heard('crm', 'BEGIN; SAVEPOINT s; UPDATE sales_crm.opportunity SET owner_id =
 is(heard('crm', 'BEGIN; SAVEPOINT s; UPDATE sales_crm.opportunity SET owner_id = 101; RELEASE s; COMMIT;', 'sales_crm_event'), '{"event":"opportunity.assigned","id":7}', 'a savepoint keeps it');
 is(heard('crm', "INSERT INTO sales_crm.task (task_id, subject, assignee_id) VALUES (70, 'Call', 101);", 'sales_crm_event'), '{"event":"task.assigned","id":70}', 'a task for somebody is');
 is(heard('crm', "UPDATE sales_crm.live_event SET active = false; UPDATE sales_crm.task SET assignee_id = 102;", 'sales_crm_event'), '', 'switched off, it is not');
+
+# Such a commit waits for the disk behind its locks, and before it is acknowledged
+$node->safe_psql('crm', "UPDATE sales_crm.live_event SET active = true; ALTER SYSTEM SET wal_writer_delay = '10s'");
+$node->reload;
+$node->wait_for_catchup($standby, 'replay', $node->lsn('write'));
+is($node->safe_psql('crm', 'UPDATE sales_crm.task SET assignee_id = 101; SHOW synchronous_commit'), 'on', 'after a commit with an event, the setting is as it was');
+is($node->safe_psql('crm', "SET synchronous_commit = off; UPDATE sales_crm.task SET assignee_id = 102; SHOW synchronous_commit"), 'off', 'one that need not wait does not');
+$node->safe_psql('crm', 'UPDATE sales_crm.task SET assignee_id = 101');
+$node->stop('immediate');
+$node->start;
+is($node->safe_psql('crm', 'SELECT DISTINCT assignee_id FROM sales_crm.task'), '101', 'and a crash right after it takes nothing back');
+$node->safe_psql('crm', 'ALTER SYSTEM RESET wal_writer_delay');
+$node->reload;
 
 # Promoted, the standby is the database that may send
 $node->wait_for_catchup($standby, 'replay', $node->lsn('write'));
