@@ -32,6 +32,7 @@ static bool decode(const char *base64, gnutls_datum_t *png);
 static void finish(Request *request, Quote *quote, Reply reply);
 static void show_again(Request *request, Quote *quote, const char *sqlstate, const char *column);
 static void go_on(Request *request);
+static void make_path(const Request *request, const char *token, char path[MAX_PATH * 2]);
 static const char *or_null(const char *text);
 
 /* answer_viewed: a person looks at the page; page.js says so */
@@ -221,8 +222,7 @@ answer_follow(Request *request)
 	if (reply.outcome == DONE && !PQgetisnull(reply.result, 0, 0) &&
 		PQgetlength(reply.result, 0, 0) < MAX_PATH)
 	{
-		snprintf(path, sizeof(path), "/q/%s%s", PQgetvalue(reply.result, 0, 0),
-				 request->direct ? "?direct" : "");
+		make_path(request, PQgetvalue(reply.result, 0, 0), path);
 		request_redirect(request, path);
 	}
 	else if (reply.outcome == DONE ||
@@ -421,10 +421,19 @@ go_on(Request *request)
 				 request->locale != NULL ? request->locale : "");
 	}
 	else
-		snprintf(path, sizeof(path), "/q/%s%s%s", request->token,
-				 request->locale != NULL ? "?lang=" : "",
-				 request->locale != NULL ? request->locale : "");
+		make_path(request, request->token, path);
 	request_redirect(request, path);
+}
+
+/* make_path: to the page of a link, in the same language and mode */
+static void
+make_path(const Request *request, const char *token, char path[MAX_PATH * 2])
+{
+	snprintf(path, MAX_PATH * 2, "/q/%s%s%s%s", token, request->locale != NULL ? "?lang=" : "",
+			 request->locale != NULL ? request->locale : "",
+			 !request->direct		   ? ""
+			 : request->locale != NULL ? "&direct"
+									   : "?direct");
 }
 
 static const char *
