@@ -198,8 +198,8 @@ BEGIN
 		array_agg(DISTINCT f.webhook_id) FILTER (WHERE f.webhook_id IS NOT NULL)
 	INTO done, order_keys, webhook_ids FROM finished f;
 	-- Secrets and texts of people are not kept twice
-	UPDATE sales_crm.message_body b SET payload = b.payload - '{text,html}'::text[]
-	WHERE b.message_id = ANY (done) AND b.payload ?| '{text,html}';
+	UPDATE sales_crm.message_body b SET payload = b.payload - '{text,html,body}'::text[]
+	WHERE b.message_id = ANY (done) AND b.payload ?| '{text,html,body}';
 	UPDATE sales_crm.email e SET state = 'sent', sent_at = now(), problem = NULL
 	FROM sales_crm.message_body b WHERE b.message_id = ANY (done) AND e.email_id = b.email_id;
 	IF webhook_ids IS NOT NULL THEN

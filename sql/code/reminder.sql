@@ -93,19 +93,28 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	oldest timestamptz := (SELECT now() - c.keep_messages_days * interval '1 day' FROM sales_crm.company c);
+	-- Before the first of these there are only messages that wait and those that discard_messages() has forgotten
+	first bigint := least((SELECT min(o.message_id) FROM sales_crm.message_done o WHERE o.finished_at >= oldest),
+		(SELECT min(d.message_id) FROM sales_crm.message_dead d WHERE d.died_at >= oldest), 9223372036854775807);
 	gone bigint;
 BEGIN
 	DELETE FROM sales_crm.message_body b
 	WHERE b.message_id IN (
 		(SELECT o.message_id FROM sales_crm.message_done o WHERE o.finished_at < oldest ORDER BY o.finished_at LIMIT most)
 		UNION ALL
-		(SELECT d.message_id FROM sales_crm.message_dead d WHERE d.died_at < oldest ORDER BY d.died_at LIMIT most));
+		(SELECT d.message_id FROM sales_crm.message_dead d WHERE d.died_at < oldest ORDER BY d.died_at LIMIT most)
+		UNION ALL
+		(SELECT k.message_id FROM sales_crm.message_body k
+		WHERE k.message_id < first AND k.created_at < oldest AND NOT EXISTS (SELECT FROM sales_crm.message m WHERE m.message_id = k.message_id)
+			AND NOT EXISTS (SELECT FROM sales_crm.message_done o WHERE o.message_id = k.message_id)
+			AND NOT EXISTS (SELECT FROM sales_crm.message_dead d WHERE d.message_id = k.message_id)
+		ORDER BY k.message_id LIMIT most));
 	GET DIAGNOSTICS gone = ROW_COUNT;
 	RETURN gone;
 END
 $$;
 COMMENT ON FUNCTION sales_crm.prune_messages(integer) IS
-	'Forgets delivered and dead messages older than company.keep_messages_days, about so many at a time, and returns how many. For housekeeping()';
+	'Forgets delivered, dead and discarded messages older than company.keep_messages_days, about so many at a time, and returns how many. For housekeeping()';
 
 CREATE FUNCTION sales_crm.tell_assignment()
 RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER

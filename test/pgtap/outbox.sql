@@ -3,7 +3,7 @@
 -- failures are tried again, given up and revived; webhooks that fail are paused, then disabled;
 -- e-mails wait for their PDF; verify_outbox() sees what does not fit.
 BEGIN;
-SELECT plan(80);
+SELECT plan(83);
 CREATE FUNCTION pg_temp.claim(kinds text[] DEFAULT '{pdf,email,webhook}', most integer DEFAULT 100)
 RETURNS TABLE (message_id bigint, fence bigint, event text, recipient text, payload jsonb) LANGUAGE sql AS $$
 	SELECT c.message_id, c.fence, c.event, c.recipient, c.payload FROM sales_crm.claim_messages('test', most, kinds => kinds) c
@@ -71,7 +71,7 @@ SELECT results_eq('SELECT state, body_text ~ (SELECT token FROM sent), body_text
 	$$VALUES ('queued', false, true)$$, 'the opportunity shows it, without the secret of the link');
 SELECT is(pg_temp.finish(), 2::bigint, 'both are delivered');
 SELECT is((SELECT state FROM sales_crm.email), 'sent', 'which the opportunity shows');
-SELECT is((SELECT count(*) FROM sales_crm.message_body WHERE payload ?| '{text,html}'), 0::bigint, 'texts of delivered messages are not kept twice');
+SELECT is((SELECT count(*) FROM sales_crm.message_body WHERE payload ?| '{text,html,body}' AND message_id NOT IN (SELECT message_id FROM sales_crm.message)), 0::bigint, 'texts of delivered messages are not kept twice');
 
 -- What happens to the quote
 SELECT sales_crm.queue_event('quote.change_requested', quote_id, '{"name": "Bea", "note": "Cheaper <please>"}') FROM q;
@@ -146,6 +146,14 @@ SELECT pg_temp.finish();
 UPDATE sales_crm.message_done SET finished_at = now() - interval '91 days' WHERE message_id = (SELECT message_id FROM mail);
 SELECT is(sales_crm.prune_messages(), 1::bigint, 'what is old goes');
 SELECT is_empty('SELECT FROM sales_crm.message_body JOIN mail USING (message_id)', 'with its body');
+SELECT sales_crm.bury_message(sales_crm.queue_message('email', 'notification', '{}', 'late@y.example'), 'test') AS discarded \gset
+SELECT is(sales_crm.discard_messages(array[:discarded]), 1::bigint, 'a dead message can be discarded');
+UPDATE sales_crm.message_body SET created_at = now() - interval '91 days';
+SELECT is(sales_crm.prune_messages(), 0::bigint, 'it is looked for when those before it are gone');
+UPDATE sales_crm.message_done SET finished_at = now() - interval '91 days';
+UPDATE sales_crm.message_dead SET died_at = now() - interval '91 days';
+SELECT sales_crm.prune_messages();
+SELECT is_empty('SELECT message_id FROM sales_crm.message_body EXCEPT SELECT message_id FROM sales_crm.message', 'then what is left of it goes, too');
 INSERT INTO sales_crm.message_body (message_id, kind, event, payload) SELECT message_id, 'email', 'quote.sent', '{}' FROM mail;
 
 SELECT is_empty('SELECT * FROM sales_crm.verify_outbox()', 'all of it verifies');
