@@ -55,6 +55,17 @@ $$;
 COMMENT ON FUNCTION sales_crm.check_address(text, text) IS
 	'An e-mail address as it is. Errors: 22023 for anything but one plain address';
 
+CREATE FUNCTION sales_crm.hidden_address(address text)
+RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN 'sha256:' || encode(sha256(convert_to(lower(address), 'UTF8')), 'hex');
+END
+$$;
+COMMENT ON FUNCTION sales_crm.hidden_address(text) IS
+	'How suppressed_address has the address of a person who was erased: a hash by which it is recognised and not read';
+
 CREATE FUNCTION sales_crm.render_text(template text, data jsonb)
 RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -182,7 +193,8 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				HINT = 'UPDATE sales_crm.company SET sender_email = ''sales@example.com''.';
 	END IF;
-	IF to_address IS NULL OR EXISTS (SELECT FROM sales_crm.suppressed_address s WHERE s.address = lower(to_address)) THEN
+	IF to_address IS NULL OR EXISTS (
+		SELECT FROM sales_crm.suppressed_address s WHERE s.address IN (lower(to_address), sales_crm.hidden_address(to_address))) THEN
 		RETURN NULL;
 	END IF;
 	locale := coalesce(locale, company.locale);

@@ -29,7 +29,8 @@ SELECT is((SELECT s.status FROM sent, q JOIN sales_crm.quote u USING (quote_id),
 
 CREATE TEMP TABLE export AS SELECT sales_crm.export_person(' Iris@Example.COM ') AS held;
 SELECT bag_eq($$SELECT jsonb_object_keys(held -> 'held') FROM export$$,
-	array['account', 'contact', 'email', 'note', 'attachment', 'appointment_attendee', 'quote', 'quote_link', 'quote_event', 'signature'], 'all places are found');
+	array['account', 'contact', 'email', 'note', 'attachment', 'appointment_attendee', 'quote', 'quote_line', 'quote_link', 'quote_event', 'signature',
+		'opportunity', 'message', 'message_body', 'notification'], 'all places are found');
 SELECT is((SELECT jsonb_array_length(held #> '{held,contact}') FROM export), 2, 'both contacts');
 SELECT cmp_ok((SELECT jsonb_array_length(held #> '{held,email}') FROM export), '>=', 2, 'e-mails from and to her');
 SELECT unalike((SELECT held::text FROM export), '%token_sha256%', 'without secrets');
@@ -41,8 +42,8 @@ CREATE TEMP TABLE before AS SELECT (SELECT sum(amount) FROM sales_crm.opportunit
 	(SELECT md5(string_agg(f::text, '' ORDER BY f::text)) FROM sales_crm.forecast f) AS forecast, (SELECT md5(u.snapshot::text || u.snapshot_sha256::text || u.html) FROM sales_crm.quote u) AS quote,
 	(SELECT md5(string_agg(s::text, '')) FROM sales_crm.signature s) AS signature, (SELECT md5(string_agg(e::text, '' ORDER BY quote_event_id)) FROM sales_crm.quote_event e) AS events;
 CREATE TEMP TABLE answer AS SELECT sales_crm.erase_person('iris@example.com') AS said;
-SELECT is((SELECT said #- '{erased,email}' -> 'erased' FROM answer), '{"account": 1, "contact": 2, "note": 1, "attachment": 1, "appointment_attendee": 1}'::jsonb, 'what is erased');
-SELECT bag_eq($$SELECT x ->> 'relation' FROM answer, jsonb_array_elements(said -> 'kept') x$$, array['quote', 'quote_link', 'quote_event', 'signature'], 'what is kept');
+SELECT is((SELECT said #- '{erased,email}' -> 'erased' FROM answer), '{"account": 1, "contact": 2, "note": 1, "attachment": 1, "appointment_attendee": 1, "message": 2, "message_body": 2, "notification": 1}'::jsonb, 'what is erased');
+SELECT bag_eq($$SELECT x ->> 'relation' FROM answer, jsonb_array_elements(said -> 'kept') x$$, array['opportunity', 'attachment', 'quote', 'quote_line', 'quote_link', 'quote_event', 'signature'], 'what is kept');
 SELECT ok(bool_and(length(x ->> 'why') > 10), 'and why') FROM answer, jsonb_array_elements(said -> 'kept') x;
 SELECT is_empty($$SELECT contact_id FROM sales_crm.contact WHERE name LIKE 'Iris%' OR lower(email) = 'iris@example.com' OR phone = '0123'$$, 'no contact is left');
 SELECT is_empty($$SELECT account_id FROM sales_crm.account WHERE name LIKE 'Iris%' OR email ILIKE 'iris%' OR street IS NOT NULL$$, 'no account of a person');
