@@ -12,14 +12,18 @@
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
+#include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
+#include "utils/timestamp.h"
 
 #include "compat.h"
+#include "format.h"
 
 PG_FUNCTION_INFO_V1(scrm_format_number);
 PG_FUNCTION_INFO_V1(scrm_format_percent);
 PG_FUNCTION_INFO_V1(scrm_format_amount);
 PG_FUNCTION_INFO_V1(scrm_format_date);
+PG_FUNCTION_INFO_V1(scrm_format_moment);
 
 #define NO_BREAK_SPACE "\xc2\xa0"
 #define NARROW_NO_BREAK_SPACE "\xe2\x80\xaf"
@@ -169,6 +173,22 @@ scrm_format_date(PG_FUNCTION_ARGS)
 		first = "er";
 	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%d%s%s" NO_BREAK_SPACE "%s %d", d, first,
 											  language->day_suffix, language->months[m - 1], y)));
+}
+
+/* at timestamptz, time_zone text, locale text: text, the day in words and the time to the second */
+Datum
+scrm_format_moment(PG_FUNCTION_ARGS)
+{
+	Datum local = DirectFunctionCall2(timestamptz_zone, PG_GETARG_DATUM(1), PG_GETARG_DATUM(0));
+	Datum day = DirectFunctionCall1(timestamp_date, local);
+	char *date =
+		TextDatumGetCString(DirectFunctionCall2(scrm_format_date, day, PG_GETARG_DATUM(2)));
+	int64 seconds =
+		(DatumGetTimestamp(local) - DatumGetDateADT(day) * USECS_PER_DAY) / USECS_PER_SEC;
+
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf(
+		"%s, %02d:%02d:%02d", date, (int) (seconds / SECS_PER_HOUR),
+		(int) (seconds / SECS_PER_MINUTE % MINS_PER_HOUR), (int) (seconds % SECS_PER_MINUTE))));
 }
 
 /* find_language takes the first part of a locale such as fr, fr_BE or fr-BE. */

@@ -17,12 +17,11 @@
 #include "compat.h"
 #include "error.h"
 #include "mustache.h"
+#include "render.h"
 
 PG_FUNCTION_INFO_V1(scrm_render_template);
 PG_FUNCTION_INFO_V1(scrm_check_template);
 
-static MustacheValue read_value(const JsonbValue *from);
-static MustacheValue read_container(JsonbContainer *container);
 pg_noreturn static void report_problem(const MustacheError *error);
 
 static void *
@@ -55,16 +54,11 @@ static const MustacheCaller caller = {allocate, resize, release, break_off};
 Datum
 scrm_render_template(PG_FUNCTION_ARGS)
 {
-	text *template = PG_GETARG_TEXT_PP(0);
-	MustacheValue data = read_container(&PG_GETARG_JSONB_P(1)->root);
-	MustacheValue partials = read_container(&PG_GETARG_JSONB_P(2)->root);
-	MustacheError error;
-	char *output;
+	MustacheValue data = render_tree(&PG_GETARG_JSONB_P(1)->root);
+	MustacheValue partials = render_tree(&PG_GETARG_JSONB_P(2)->root);
 	size_t length;
+	char *output = render_data(PG_GETARG_TEXT_PP(0), &data, &partials, &length);
 
-	if (!mustache_render(&caller, VARDATA_ANY(template), VARSIZE_ANY_EXHDR(template), &data,
-						 &partials, &output, &length, &error))
-		report_problem(&error);
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(output, length));
 }
 
@@ -80,8 +74,21 @@ scrm_check_template(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(true);
 }
 
-static MustacheValue
-read_value(const JsonbValue *from)
+char *
+render_data(const text *template, const MustacheValue *data, const MustacheValue *partials,
+			size_t *length)
+{
+	MustacheError error;
+	char *output;
+
+	if (!mustache_render(&caller, VARDATA_ANY(template), VARSIZE_ANY_EXHDR(template), data,
+						 partials, &output, length, &error))
+		report_problem(&error);
+	return output;
+}
+
+MustacheValue
+render_value(const JsonbValue *from)
 {
 	MustacheValue value = {.kind = MUSTACHE_NULL};
 
@@ -104,7 +111,7 @@ read_value(const JsonbValue *from)
 			value.length = strlen(value.text);
 			break;
 		case jbvBinary:
-			value = read_container(from->val.binary.data);
+			value = render_tree(from->val.binary.data);
 			break;
 		default:
 			elog(ERROR, "jsonb value of type %d", (int) from->type);
@@ -112,9 +119,9 @@ read_value(const JsonbValue *from)
 	return value;
 }
 
-/* read_container reads an array, an object, or the scalar that jsonb keeps in an array. */
-static MustacheValue
-read_container(JsonbContainer *container)
+/* render_tree reads an array, an object, or the scalar that jsonb keeps in an array. */
+MustacheValue
+render_tree(JsonbContainer *container)
 {
 	MustacheValue value = {.length = JsonContainerSize(container)};
 	JsonbIterator *iterator = JsonbIteratorInit(container);
@@ -135,7 +142,7 @@ read_container(JsonbContainer *container)
 			value.members[n].key_length = item.val.string.len;
 		}
 		else if (token == WJB_VALUE || token == WJB_ELEM)
-			value.members[n++].value = read_value(&item);
+			value.members[n++].value = render_value(&item);
 	}
 	return JsonContainerIsScalar(container) ? value.members[0].value : value;
 }

@@ -193,14 +193,13 @@ RETURNS text LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	-- The evidence shows no lines, and preparing them would take most of the time
 	RETURN (
-		SELECT sales_crm.add_evidence(q.html, q.snapshot || '{"lines": []}', q.snapshot::text,
+		SELECT sales_crm.add_evidence(q.html, q.snapshot, q.snapshot::text,
 			jsonb_build_object('signer_name', s.signer_name, 'signer_email', s.signer_email, 'typed', s.image IS NULL AND NOT s.paper, 'on_paper', s.paper,
-				'image', 'data:image/png;base64,' || translate(encode(s.image, 'base64'), E'\n', ''), 'consent_text', s.consent_text, 'ip', host(s.ip),
+				'image', 'data:image/png;base64,' || replace(encode(s.image, 'base64'), E'\n', ''), 'consent_text', s.consent_text, 'ip', host(s.ip),
 				'user_agent', s.user_agent, 'signed_at', s.signed_at, 'snapshot_sha256', encode(s.snapshot_sha256, 'hex')),
-			(SELECT jsonb_agg(jsonb_build_object('kind', e.kind, 'at', e.at, 'who', coalesce(m.name, e.data ->> 'signer_name', l.recipient_name, l.recipient_email),
-					'sha256', encode(e.sha256, 'hex')) ORDER BY e.position)
+			(SELECT coalesce(jsonb_agg(jsonb_build_object('kind', e.kind, 'at', e.at, 'who', coalesce(m.name, e.data ->> 'signer_name', l.recipient_name, l.recipient_email),
+					'sha256', encode(e.sha256, 'hex')) ORDER BY e.position), '[]')
 				FROM sales_crm.quote_event e
 				LEFT JOIN sales_crm.member m ON m.member_id = e.member_id
 				LEFT JOIN sales_crm.quote_link l ON l.quote_link_id = e.quote_link_id

@@ -67,30 +67,8 @@ COMMENT ON FUNCTION sales_crm.quote_words(text) IS
 	'The words on quotes in the language of a locale: en, fr, nl or de, English for others';
 
 CREATE FUNCTION sales_crm.readable_color(color text)
-RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	-- Relative luminance with a contrast of 5 to white, and so the 4.5 that WCAG 2.2 asks for to a light grey
-	allowed CONSTANT float8 := 1.05 / 5 - 0.05;
-	linear float8[];
-	luminance float8;
-BEGIN
-	IF color !~ '^#[0-9a-fA-F]{6}$' THEN
-		RAISE EXCEPTION 'color "%" is not valid', color
-			USING ERRCODE = 'invalid_parameter_value', HINT = 'Write it as #rrggbb.';
-	END IF;
-	SELECT array_agg(CASE WHEN c <= 0.04045 THEN c / 12.92 ELSE ((c + 0.055) / 1.055) ^ 2.4 END ORDER BY i) INTO linear
-	FROM generate_series(0, 2) i, LATERAL (SELECT get_byte(decode(substr(color, 2), 'hex'), i)::float8 / 255 AS c) channel;
-	luminance := 0.2126 * linear[1] + 0.7152 * linear[2] + 0.0722 * linear[3];
-	IF luminance <= allowed THEN
-		RETURN lower(color);
-	END IF;
-	RETURN (SELECT '#' || string_agg(lpad(to_hex(floor(255 * CASE WHEN c <= 0.0031308 THEN c * 12.92
-			ELSE 1.055 * c ^ (1 / 2.4) - 0.055 END)::integer), 2, '0'), '' ORDER BY i)
-		FROM unnest(linear) WITH ORDINALITY l (value, i), LATERAL (SELECT value * allowed / luminance AS c) darker);
-END
-$$;
+RETURNS text LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'scrm_readable_color';
 COMMENT ON FUNCTION sales_crm.readable_color(text) IS
 	'A colour, made so dark that text in it is readable on white, and white text on it (contrast of at least 5; WCAG 2.2 asks for 4.5). Errors: 22023 for what is not #rrggbb';
 

@@ -62,44 +62,13 @@ COMMENT ON FUNCTION sales_crm.evidence_body() IS
 	'The Mustache body of the evidence that signed_document() adds to a quote';
 
 CREATE FUNCTION sales_crm.format_moment(at timestamptz, time_zone text, locale text)
-RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
-AS $$
-	SELECT sales_crm.format_date((at AT TIME ZONE time_zone)::date, locale) || to_char(at AT TIME ZONE time_zone, ', HH24:MI:SS')
-$$;
+RETURNS text LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'scrm_format_moment';
 COMMENT ON FUNCTION sales_crm.format_moment(timestamptz, text, text) IS
 	'A moment in a time zone, to the second: the day in words and the time';
 
 CREATE FUNCTION sales_crm.add_evidence(html text, snapshot jsonb, snapshot_text text, signature jsonb, events jsonb)
-RETURNS text LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	-- The evidence names no lines
-	view CONSTANT jsonb := sales_crm.quote_view_data(snapshot - 'lines');
-	zone CONSTANT text := coalesce(snapshot ->> 'time_zone', 'UTC');
-	finish CONSTANT text := '</body>';
-	evidence text;
-	place integer;
-	history jsonb;
-BEGIN
-	SELECT coalesce(jsonb_agg(jsonb_build_object(
-			'at', sales_crm.format_moment((e.value ->> 'at')::timestamptz, zone, view ->> 'locale'),
-			'event', coalesce(view #>> array['words', 'event_' || (e.value ->> 'kind')], replace(e.value ->> 'kind', '_', ' ')),
-			'who', e.value ->> 'who',
-			'fingerprint', left(e.value ->> 'sha256', 16)) ORDER BY e.place), '[]') INTO history
-	FROM jsonb_array_elements(events) WITH ORDINALITY e (value, place);
-	evidence := sales_crm.render_template(sales_crm.evidence_body(), view || jsonb_build_object(
-		'signature', signature || jsonb_build_object(
-			'signed_at', sales_crm.format_moment((signature ->> 'signed_at')::timestamptz, zone, view ->> 'locale') || format(' (%s)', zone)),
-		'events', history,
-		'snapshot_text', snapshot_text));
-	place := strpos(reverse(html), reverse(finish));
-	IF place = 0 THEN
-		RETURN html || evidence;
-	END IF;
-	place := char_length(html) - place - char_length(finish) + 1;
-	RETURN left(html, place) || evidence || substr(html, place + 1);
-END
-$$;
+RETURNS text LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'scrm_add_evidence';
 COMMENT ON FUNCTION sales_crm.add_evidence(text, jsonb, text, jsonb, jsonb) IS
 	'The HTML of a quote with the evidence of its signature before its end: signature has signer_name, signer_email, image (a data URI), typed, on_paper, consent_text, ip, user_agent, signed_at, snapshot_sha256; events have kind, at, who, sha256; snapshot_text is what the hash is of';

@@ -119,7 +119,7 @@ SELECT is_empty($$
 $$, 'search_path is fixed');
 SELECT is_empty($$
 	SELECT proname FROM routine WHERE lanname = 'sql' AND NOT coalesce(proconfig, '{}') @> array['search_path=pg_catalog, pg_temp']
-		AND proname NOT IN ('default_quote_body', 'effective_probability', 'evidence_body', 'forecast_cells_as_of', 'forecast_recomputed', 'format_moment',
+		AND proname NOT IN ('default_quote_body', 'effective_probability', 'evidence_body', 'forecast_cells_as_of', 'forecast_recomputed',
 			'probability_as_of', 'quote_view_line', 'quote_words', 'today')
 $$, 'of SQL functions, too, but for those that are to be inlined');
 SELECT is_empty($$SELECT proname FROM routine WHERE proconfig::text ~ '(session_replication_role|row_security|role=)'$$, 'none sets what switches protection off');
