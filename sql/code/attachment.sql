@@ -59,7 +59,9 @@ BEGIN
 	END IF;
 	SELECT c.attachment_max_bytes INTO allowed FROM sales_crm.company c;
 	NEW.size := octet_length(NEW.content);
-	IF NEW.size > allowed THEN
+	-- The limit is for what people hand in. No signature fails on its document, for which it waits here.
+	IF NEW.size > allowed AND NOT (NEW.media_type = 'text/html' AND EXISTS (
+		SELECT FROM sales_crm.signature s JOIN sales_crm.quote q USING (quote_id) WHERE q.opportunity_id = NEW.opportunity_id AND s.attachment_id IS NULL)) THEN
 		RAISE EXCEPTION 'attachment is too large'
 			USING ERRCODE = 'program_limit_exceeded', COLUMN = 'content',
 				DETAIL = format('It has %s bytes; %s are allowed.', NEW.size, allowed),
@@ -86,7 +88,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sales_crm.attachment_guard() IS
-	'Row trigger of attachment: puts the content into attachment_content, once for the same bytes, and fills in type, checksum and size. Errors: 54000 for more than company.attachment_max_bytes, 22023 for a type that the content is not of, 23001 for another content, 23502 for none';
+	'Row trigger of attachment: puts the content into attachment_content, once for the same bytes, and fills in type, checksum and size. Errors: 54000 for more than company.attachment_max_bytes, save the document of a signature, 22023 for a type that the content is not of, 23001 for another content, 23502 for none';
 
 CREATE FUNCTION sales_crm.attachment_forget()
 RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER

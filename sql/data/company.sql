@@ -60,7 +60,7 @@
 		COMMENT ON COLUMN sales_crm.company.max_discount_percent IS
 			'Most that members may give, on a line and on an offer with its lines; more needs discount_approval. NULL = no limit';
 		COMMENT ON COLUMN sales_crm.company.max_discount_percent_of_managers IS 'The same for managers';
-		COMMENT ON COLUMN sales_crm.company.attachment_max_bytes IS 'Size up to which files are accepted; at most 256 MiB';
+		COMMENT ON COLUMN sales_crm.company.attachment_max_bytes IS 'Size up to which files are accepted, signed documents excepted; at most 256 MiB';
 		COMMENT ON COLUMN sales_crm.company.visibility IS
 			'Whose rows members see: own, team (with the teams below it) or all; member.visibility beats it. Managers see at least their team';
 		COMMENT ON COLUMN sales_crm.company.quote_number_format IS
