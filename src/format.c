@@ -10,11 +10,8 @@
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
-#include "utils/date.h"
 #include "utils/datetime.h"
-#include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
-#include "utils/timestamp.h"
 
 #include "compat.h"
 #include "format.h"
@@ -30,7 +27,7 @@ PG_FUNCTION_INFO_V1(scrm_format_moment);
 
 #define MAX_DECIMALS 30
 
-typedef struct Language
+struct Language
 {
 	const char code[3];
 	const char *group; /* between thousands */
@@ -40,7 +37,7 @@ typedef struct Language
 	const char *percent;
 	const char *day_suffix;
 	const char *months[MONTHS_PER_YEAR];
-} Language;
+};
 
 /* The first stands for the languages that are not here */
 static const Language languages[] = {
@@ -89,8 +86,8 @@ static const struct
 	const char *symbol;
 } symbols[] = {{"EUR", "€"}, {"USD", "$"}, {"GBP", "£"}, {"JPY", "¥"}};
 
-static const Language *find_language(const text *locale);
-static int decimals_wanted(FunctionCallInfo fcinfo, int argument);
+static const Language *language_of(const text *locale);
+static void check_decimals(int decimals);
 static void add_signed(StringInfo out, const char *digits, int decimals, const Language *language);
 static void add_number(StringInfo out, const char *digits, int decimals, const Language *language);
 
@@ -99,12 +96,9 @@ Datum
 scrm_format_number(PG_FUNCTION_ARGS)
 {
 	const char *digits = DatumGetCString(DirectFunctionCall1(numeric_out, PG_GETARG_DATUM(0)));
-	const Language *language = find_language(PG_GETARG_TEXT_PP(1));
-	StringInfoData out;
 
-	initStringInfo(&out);
-	add_signed(&out, digits, decimals_wanted(fcinfo, 2), language);
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(out.data, out.len));
+	PG_RETURN_TEXT_P(cstring_to_text(
+		format_number(digits, language_of(PG_GETARG_TEXT_PP(1)), PG_GETARG_INT32(2))));
 }
 
 /* value numeric, locale text: text */
@@ -112,13 +106,8 @@ Datum
 scrm_format_percent(PG_FUNCTION_ARGS)
 {
 	const char *digits = DatumGetCString(DirectFunctionCall1(numeric_out, PG_GETARG_DATUM(0)));
-	const Language *language = find_language(PG_GETARG_TEXT_PP(1));
-	StringInfoData out;
 
-	initStringInfo(&out);
-	add_signed(&out, digits, 0, language);
-	appendStringInfoString(&out, language->percent);
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(out.data, out.len));
+	PG_RETURN_TEXT_P(cstring_to_text(format_percent(digits, language_of(PG_GETARG_TEXT_PP(1)))));
 }
 
 /* amount numeric, currency text, locale text, decimals integer: text */
@@ -126,13 +115,70 @@ Datum
 scrm_format_amount(PG_FUNCTION_ARGS)
 {
 	const char *digits = DatumGetCString(DirectFunctionCall1(numeric_out, PG_GETARG_DATUM(0)));
-	const char *currency = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	const Language *language = find_language(PG_GETARG_TEXT_PP(2));
-	int decimals = decimals_wanted(fcinfo, 3);
+
+	PG_RETURN_TEXT_P(
+		cstring_to_text(format_amount(digits, text_to_cstring(PG_GETARG_TEXT_PP(1)),
+									  language_of(PG_GETARG_TEXT_PP(2)), PG_GETARG_INT32(3))));
+}
+
+/* day date, locale text: text */
+Datum
+scrm_format_date(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(
+		cstring_to_text(format_date(PG_GETARG_DATEADT(0), language_of(PG_GETARG_TEXT_PP(1)))));
+}
+
+/* at timestamptz, time_zone text, locale text: text */
+Datum
+scrm_format_moment(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(format_moment(PG_GETARG_TIMESTAMPTZ(0), PG_GETARG_TEXT_PP(1),
+												   language_of(PG_GETARG_TEXT_PP(2)))));
+}
+
+/* format_language takes the first part of a locale such as fr, fr_BE or fr-BE. */
+const Language *
+format_language(const char *locale, size_t length)
+{
+	for (int i = 0; i < (int) lengthof(languages) && length >= 2; i++)
+	{
+		if (memcmp(languages[i].code, locale, 2) == 0)
+			return &languages[i];
+	}
+	return &languages[0];
+}
+
+char *
+format_number(const char *digits, const Language *language, int decimals)
+{
+	StringInfoData out;
+
+	check_decimals(decimals);
+	initStringInfo(&out);
+	add_signed(&out, digits, decimals, language);
+	return out.data;
+}
+
+char *
+format_percent(const char *digits, const Language *language)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	add_signed(&out, digits, 0, language);
+	appendStringInfoString(&out, language->percent);
+	return out.data;
+}
+
+char *
+format_amount(const char *digits, const char *currency, const Language *language, int decimals)
+{
 	const char *symbol = currency;
 	const char *space = language->symbol_space;
 	StringInfoData out;
 
+	check_decimals(decimals);
 	for (int i = 0; i < (int) lengthof(symbols); i++)
 	{
 		if (strcmp(symbols[i].code, currency) == 0)
@@ -146,19 +192,22 @@ scrm_format_amount(PG_FUNCTION_ARGS)
 	if (*digits == '-' && !(language->symbol_first && *language->symbol_space != '\0'))
 		appendStringInfoChar(&out, *digits++);
 	if (language->symbol_first)
-		appendStringInfo(&out, "%s%s", symbol, space);
+	{
+		appendStringInfoString(&out, symbol);
+		appendStringInfoString(&out, space);
+	}
 	add_signed(&out, digits, decimals, language);
 	if (!language->symbol_first)
-		appendStringInfo(&out, "%s%s", space, symbol);
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(out.data, out.len));
+	{
+		appendStringInfoString(&out, space);
+		appendStringInfoString(&out, symbol);
+	}
+	return out.data;
 }
 
-/* day date, locale text: text */
-Datum
-scrm_format_date(PG_FUNCTION_ARGS)
+char *
+format_date(DateADT day, const Language *language)
 {
-	DateADT day = PG_GETARG_DATEADT(0);
-	const Language *language = find_language(PG_GETARG_TEXT_PP(1));
 	const char *first = "";
 	int y;
 	int m;
@@ -171,51 +220,39 @@ scrm_format_date(PG_FUNCTION_ARGS)
 	/* French counts the first of a month by its ordinal */
 	if (d == 1 && strcmp(language->code, "fr") == 0)
 		first = "er";
-	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%d%s%s" NO_BREAK_SPACE "%s %d", d, first,
-											  language->day_suffix, language->months[m - 1], y)));
+	return psprintf("%d%s%s" NO_BREAK_SPACE "%s %d", d, first, language->day_suffix,
+					language->months[m - 1], y);
 }
 
-/* at timestamptz, time_zone text, locale text: text, the day in words and the time to the second */
-Datum
-scrm_format_moment(PG_FUNCTION_ARGS)
+char *
+format_moment(TimestampTz at, const text *time_zone, const Language *language)
 {
-	Datum local = DirectFunctionCall2(timestamptz_zone, PG_GETARG_DATUM(1), PG_GETARG_DATUM(0));
+	Datum local =
+		DirectFunctionCall2(timestamptz_zone, PointerGetDatum(time_zone), TimestampTzGetDatum(at));
 	Datum day = DirectFunctionCall1(timestamp_date, local);
-	char *date =
-		TextDatumGetCString(DirectFunctionCall2(scrm_format_date, day, PG_GETARG_DATUM(2)));
 	int64 seconds =
 		(DatumGetTimestamp(local) - DatumGetDateADT(day) * USECS_PER_DAY) / USECS_PER_SEC;
 
-	PG_RETURN_TEXT_P(cstring_to_text(psprintf(
-		"%s, %02d:%02d:%02d", date, (int) (seconds / SECS_PER_HOUR),
-		(int) (seconds / SECS_PER_MINUTE % MINS_PER_HOUR), (int) (seconds % SECS_PER_MINUTE))));
+	return psprintf("%s, %02d:%02d:%02d", format_date(DatumGetDateADT(day), language),
+					(int) (seconds / SECS_PER_HOUR),
+					(int) (seconds / SECS_PER_MINUTE % MINS_PER_HOUR),
+					(int) (seconds % SECS_PER_MINUTE));
 }
 
-/* find_language takes the first part of a locale such as fr, fr_BE or fr-BE. */
 static const Language *
-find_language(const text *locale)
+language_of(const text *locale)
 {
-	const char *code = VARDATA_ANY(locale);
-
-	for (int i = 0; i < (int) lengthof(languages) && VARSIZE_ANY_EXHDR(locale) >= 2; i++)
-	{
-		if (memcmp(languages[i].code, code, 2) == 0)
-			return &languages[i];
-	}
-	return &languages[0];
+	return format_language(VARDATA_ANY(locale), VARSIZE_ANY_EXHDR(locale));
 }
 
-static int
-decimals_wanted(FunctionCallInfo fcinfo, int argument)
+static void
+check_decimals(int decimals)
 {
-	int decimals = PG_GETARG_INT32(argument);
-
 	if (decimals < 0 || decimals > MAX_DECIMALS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("number of decimals is out of range"), errdetail("It is %d.", decimals),
 				 errhint("Give a number from 0 to %d.", MAX_DECIMALS)));
-	return decimals;
 }
 
 static void

@@ -1,15 +1,28 @@
 /*
  * format.h
- *		What other modules write as people of a locale do; see the SQL functions of these names.
+ *		Numbers, amounts and dates as people of a locale write them.
  */
 #ifndef SCRM_FORMAT_H
 #define SCRM_FORMAT_H
 
 #include "postgres.h"
 
-#include "fmgr.h"
+#include "datatype/timestamp.h"
+#include "utils/date.h"
 
-extern PGDLLEXPORT Datum scrm_format_amount(PG_FUNCTION_ARGS);
-extern PGDLLEXPORT Datum scrm_format_moment(PG_FUNCTION_ARGS);
+typedef struct Language Language;
+
+/* The language of a locale; English for those that are not known */
+extern const Language *format_language(const char *locale, size_t length);
+
+/* Digits are what numeric_out() gives. Errors: 22023 for decimals out of range, 22008 for infinity */
+extern char *format_number(const char *digits, const Language *language, int decimals);
+extern char *format_percent(const char *digits, const Language *language);
+extern char *
+format_amount(const char *digits, const char *currency, const Language *language, int decimals);
+extern char *format_date(DateADT day, const Language *language);
+
+/* The day in words and the time to the second, in a time zone */
+extern char *format_moment(TimestampTz at, const text *time_zone, const Language *language);
 
 #endif /* SCRM_FORMAT_H */

@@ -31,6 +31,7 @@
 
 static void plan_prepare(ScrmPlan *plan);
 static bool is_planned(const ScrmPlan *plan);
+static void plan_by_key(void);
 
 void
 plan_begin(void)
@@ -71,8 +72,7 @@ plan_run(ScrmPlan *plan, PlanMode mode, Datum *values, const char *nulls)
 	if (plan->kept == NULL)
 		plan_prepare(plan);
 	if (plan->by_key && !is_planned(plan))
-		(void) set_config_option("enable_seqscan", "off", PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
+		plan_by_key();
 	if (mode == PLAN_READ_LATEST || mode == PLAN_WRITE_LATEST)
 		result = SPI_execute_snapshot(
 			plan->kept, values, nulls,
@@ -154,4 +154,19 @@ is_planned(const ScrmPlan *plan)
 	const CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan->kept));
 
 	return source->is_valid && source->gplan != NULL && source->gplan->is_valid;
+}
+
+/*
+ * plan_by_key has the planner find rows by keys. Where a table has none, such as the company's one
+ * row, the cost is no longer to be believed; JIT would believe it, and compile for longer than the
+ * statement takes.
+ */
+static void
+plan_by_key(void)
+{
+	static const char *const settings[] = {"enable_seqscan", "jit"};
+
+	for (size_t i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+								 true, 0, false);
 }

@@ -14,7 +14,6 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
-#include "utils/date.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
@@ -23,6 +22,7 @@
 #include "color.h"
 #include "compat.h"
 #include "format.h"
+#include "json.h"
 #include "plan.h"
 #include "render.h"
 
@@ -45,7 +45,7 @@ typedef struct Evidence
 	JsonbContainer *snapshot;
 	JsonbContainer *words;
 	text *template;
-	text *locale;
+	const Language *language;
 	text *time_zone;
 } Evidence;
 
@@ -60,7 +60,6 @@ static MustacheValue event_word(const Evidence *evidence, const char *kind);
 static MustacheValue gross_text(const Evidence *evidence);
 static char *moment_text(const Evidence *evidence, MustacheValue at);
 static MustacheValue member_of(JsonbContainer *object, const char *key);
-static JsonbContainer *object_of(JsonbContainer *object, const char *key);
 static char *text_of(MustacheValue value);
 static MustacheValue text_value(const char *text);
 static bool is_text(MustacheValue value, const char *text);
@@ -102,14 +101,15 @@ read_texts(Evidence *evidence)
 	};
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext spi;
-	char *locale = text_of(member_of(evidence->snapshot, "locale"));
+	char *given = text_of(member_of(evidence->snapshot, "locale"));
+	char *locale = given != NULL ? given : "en";
 	char *time_zone = text_of(member_of(evidence->snapshot, "time_zone"));
 	Datum values[1];
 	bool isnull;
 
-	evidence->locale = cstring_to_text(locale != NULL ? locale : "en");
+	evidence->language = format_language(locale, strlen(locale));
 	evidence->time_zone = cstring_to_text(time_zone != NULL ? time_zone : "UTC");
-	values[0] = PointerGetDatum(evidence->locale);
+	values[0] = CStringGetTextDatum(locale);
 	plan_begin();
 	(void) plan_run(&plan, PLAN_READ_LATEST, values, NULL);
 	spi = MemoryContextSwitchTo(caller);
@@ -153,7 +153,7 @@ render_page(const Evidence *evidence, const text *snapshot_text, const Jsonb *si
 static MustacheValue
 read_company(const Evidence *evidence, MustacheMember *members)
 {
-	char *color = text_of(member_of(object_of(evidence->snapshot, "company"), "brand_color"));
+	char *color = text_of(member_of(json_container(evidence->snapshot, "company"), "brand_color"));
 
 	if (color == NULL || !color_is_valid(color))
 		color = DEFAULT_COLOR;
@@ -241,18 +241,17 @@ event_word(const Evidence *evidence, const char *kind)
 static MustacheValue
 gross_text(const Evidence *evidence)
 {
-	char *gross = text_of(member_of(object_of(evidence->snapshot, "totals"), "gross"));
+	char *gross = text_of(member_of(json_container(evidence->snapshot, "totals"), "gross"));
 	char *currency = text_of(member_of(evidence->snapshot, "currency"));
 	char *minor_units = text_of(member_of(evidence->snapshot, "minor_units"));
+	Datum number;
 
 	if (gross == NULL || currency == NULL || minor_units == NULL)
 		return text_value(NULL);
-	return text_value(TextDatumGetCString(
-		DirectFunctionCall4(scrm_format_amount,
-							DirectFunctionCall3(numeric_in, CStringGetDatum(gross),
-												ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)),
-							CStringGetTextDatum(currency), PointerGetDatum(evidence->locale),
-							DirectFunctionCall1(int4in, CStringGetDatum(minor_units)))));
+	number = DirectFunctionCall3(numeric_in, CStringGetDatum(gross), ObjectIdGetDatum(InvalidOid),
+								 Int32GetDatum(-1));
+	return text_value(format_amount(DatumGetCString(DirectFunctionCall1(numeric_out, number)),
+									currency, evidence->language, pg_strtoint32(minor_units)));
 }
 
 /* moment_text puts the text of a timestamptz in words, in the snapshot's time zone and locale. */
@@ -260,37 +259,22 @@ static char *
 moment_text(const Evidence *evidence, MustacheValue at)
 {
 	char *given = text_of(at);
+	Datum moment;
 
 	if (given == NULL)
 		return NULL;
-	return TextDatumGetCString(DirectFunctionCall3(
-		scrm_format_moment,
-		DirectFunctionCall3(timestamptz_in, CStringGetDatum(given), ObjectIdGetDatum(InvalidOid),
-							Int32GetDatum(-1)),
-		PointerGetDatum(evidence->time_zone), PointerGetDatum(evidence->locale)));
+	moment = DirectFunctionCall3(timestamptz_in, CStringGetDatum(given),
+								 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	return format_moment(DatumGetTimestampTz(moment), evidence->time_zone, evidence->language);
 }
 
 /* member_of is ->> for members that are no containers; object may be NULL. */
 static MustacheValue
 member_of(JsonbContainer *object, const char *key)
 {
-	JsonbValue buffer;
-	JsonbValue *value = NULL;
+	JsonbValue *value = json_find(object, key);
 
-	if (object != NULL && JsonContainerIsObject(object))
-		value = getKeyJsonValueFromContainer(object, key, (int) strlen(key), &buffer);
 	return value == NULL || value->type == jbvBinary ? text_value(NULL) : render_value(value);
-}
-
-static JsonbContainer *
-object_of(JsonbContainer *object, const char *key)
-{
-	JsonbValue buffer;
-	JsonbValue *value = NULL;
-
-	if (JsonContainerIsObject(object))
-		value = getKeyJsonValueFromContainer(object, key, (int) strlen(key), &buffer);
-	return value == NULL || value->type != jbvBinary ? NULL : value->val.binary.data;
 }
 
 /* text_of returns a text or number; NULL for anything else. */

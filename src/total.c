@@ -17,6 +17,7 @@
 #include "compat.h"
 #include "configuration.h"
 #include "decimal.h"
+#include "json.h"
 #include "money.h"
 
 PG_FUNCTION_INFO_V1(scrm_compute_totals);
@@ -285,43 +286,9 @@ set_category(MoneyLine *line, const char *code, size_t length)
 }
 
 static void
-push_key(JsonbParseState **state, const char *key)
-{
-	JsonbValue value;
-
-	value.type = jbvString;
-	value.val.string.val = (char *) key;
-	value.val.string.len = (int) strlen(key);
-	pushJsonbValue(state, WJB_KEY, &value);
-}
-
-static void
-push_text(JsonbParseState **state, const char *key, const char *text)
-{
-	JsonbValue value;
-
-	push_key(state, key);
-	value.type = jbvString;
-	value.val.string.val = (char *) text;
-	value.val.string.len = (int) strlen(text);
-	pushJsonbValue(state, WJB_VALUE, &value);
-}
-
-static void
-push_number(JsonbParseState **state, const char *key, Datum number)
-{
-	JsonbValue value;
-
-	push_key(state, key);
-	value.type = jbvNumeric;
-	value.val.numeric = DatumGetNumeric(number);
-	pushJsonbValue(state, WJB_VALUE, &value);
-}
-
-static void
 push_amount(JsonbParseState **state, const char *key, int64 amount, const Offer *offer)
 {
-	push_number(state, key, decimal_to_numeric(amount, offer->currency->minor_units));
+	json_push_number(state, key, decimal_to_numeric(amount, offer->currency->minor_units));
 }
 
 static void
@@ -332,10 +299,11 @@ push_rate(JsonbParseState **state, const OfferRate *rate, const Offer *offer)
 	push_amount(state, "vat", rate->vat, offer);
 	push_amount(state, "base", rate->base, offer);
 	push_amount(state, "amount", rate->amount, offer);
-	push_number(state, "percent",
-				DirectFunctionCall1(numeric_trim_scale,
-									decimal_to_numeric(rate->percent, MONEY_PERCENT_DECIMALS)));
-	push_text(state, "category", rate->category);
+	json_push_number(
+		state, "percent",
+		DirectFunctionCall1(numeric_trim_scale,
+							decimal_to_numeric(rate->percent, MONEY_PERCENT_DECIMALS)));
+	json_push_text(state, "category", rate->category);
 	push_amount(state, "discount", rate->discount, offer);
 	pushJsonbValue(state, WJB_END_OBJECT, NULL);
 }
@@ -371,20 +339,20 @@ offer_to_jsonb(const Offer *offer, bool with_lines)
 	push_amount(&state, "gross", offer->gross, offer);
 	if (with_lines)
 	{
-		push_key(&state, "lines");
+		json_push_key(&state, "lines");
 		pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
 		for (int i = 0; i < offer->nlines; i++)
 			push_line(&state, &offer->lines[i], offer);
 		pushJsonbValue(&state, WJB_END_ARRAY, NULL);
 	}
-	push_key(&state, "taxes");
+	json_push_key(&state, "taxes");
 	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
 	for (int i = 0; i < offer->nrates; i++)
 		push_rate(&state, &offer->rates[i], offer);
 	pushJsonbValue(&state, WJB_END_ARRAY, NULL);
 	push_amount(&state, "amount", offer->amount, offer);
-	push_text(&state, "method", configuration_vat_method_name(offer->method));
-	push_text(&state, "currency", offer->currency->code);
+	json_push_text(&state, "method", configuration_vat_method_name(offer->method));
+	json_push_text(&state, "currency", offer->currency->code);
 	push_amount(&state, "discount", offer->discount, offer);
 	result = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
 	return PointerGetDatum(JsonbValueToJsonb(result));

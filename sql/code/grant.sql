@@ -289,7 +289,6 @@ VALUES
 	('quote_successor()',                  ''    , ''    , ''    , ''    , ''    , ''    , ''),
 	('quote_totals()',                     ''    , 'x'   , 'x'   , 'x'   , 'x'   , ''    , ''),
 	('quote_view_data()',                  ''    , 'x'   , 'x'   , 'x'   , 'x'   , ''    , ''),
-	('quote_view_line()',                  ''    , 'x'   , 'x'   , 'x'   , 'x'   , ''    , ''),
 	('quote_words()',                      ''    , 'x'   , 'x'   , 'x'   , 'x'   , ''    , ''),
 	('rate_on()',                          'x'   , 'x'   , 'x'   , 'x'   , 'x'   , ''    , ''),
 	('readable_color()',                   'x'   , 'x'   , 'x'   , 'x'   , 'x'   , ''    , ''),

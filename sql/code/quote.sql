@@ -111,63 +111,8 @@ COMMENT ON FUNCTION sales_crm.create_quote(bigint, bigint, date) IS
 	'Makes a draft of a quote from an opportunity''s product lines, discount, VAT method and customer, and returns its key. The template is one for the customer''s language unless it is named, the last day that of the template''s valid_days. Errors: P0002 when the opportunity is not there, SC004 when it is closed, 23503 for an unknown or inactive template';
 
 CREATE FUNCTION sales_crm.quote_snapshot(quote_id bigint, sent_on date DEFAULT NULL)
-RETURNS jsonb LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_column
-DECLARE
-	-- Fetched once, for all its parts
-	totals CONSTANT jsonb := (SELECT q.totals || '{}' FROM sales_crm.quote q WHERE q.quote_id = quote_snapshot.quote_id);
-	lines jsonb;
-	result jsonb;
-BEGIN
-	SELECT jsonb_agg(jsonb_build_object(
-			'position', (l.place)::text, 'kind', l.kind, 'name', l.name, 'description', l.description, 'extra_description', l.extra_description,
-			'optional', l.optional,
-			'number', CASE WHEN l.kind = 'item' THEN l.number::text END,
-			'quantity', trim_scale(l.quantity)::text, 'unit', l.unit, 'unit_name', u.name, 'unit_price', trim_scale(l.unit_price)::text,
-			'discount_percent', trim_scale(l.discount_percent)::text, 'discount_amount', trim_scale(l.discount_amount)::text,
-			'amount', a.amounts ->> 'amount', 'net', a.amounts ->> 'net',
-			'tax_percent', trim_scale(l.tax_percent)::text, 'tax_category', l.tax_category) ORDER BY l.place)
-	INTO lines
-	FROM (
-		SELECT k.kind, k.name, k.description, k.extra_description, k.optional, k.quantity, k.unit, k.unit_price,
-			k.discount_percent, k.discount_amount, k.tax_percent, k.tax_category,
-			row_number() OVER w AS place, count(*) FILTER (WHERE k.kind = 'item') OVER w AS number
-		FROM sales_crm.quote_line k
-		WHERE k.quote_id = quote_snapshot.quote_id
-		WINDOW w AS (ORDER BY k.position, k.quote_line_id)) l
-	LEFT JOIN jsonb_array_elements(totals -> 'lines') WITH ORDINALITY a (amounts, place) ON a.place = l.place
-	LEFT JOIN sales_crm.unit u ON u.code = l.unit;
-	SELECT jsonb_build_object(
-		'schema', 1, 'number', q.number, 'version', q.version::text, 'title', q.title, 'locale', q.locale, 'currency', q.currency,
-		'minor_units', c.minor_units::text, 'sent_on', sent_on::text, 'valid_until', q.valid_until::text, 'time_zone', y.time_zone,
-		'vat_method', q.vat_method, 'prices_include_tax', q.prices_include_tax, 'introduction', q.introduction, 'terms', q.terms,
-		'template', jsonb_build_object('name', t.name, 'sha256', encode(sha256(convert_to(t.body || t.partials::text, 'UTF8')), 'hex')),
-		'company', jsonb_build_object('name', y.name, 'address', y.address, 'vat_number', y.vat_number, 'brand_color', y.brand_color, 'email', y.sender_email,
-			'logo', 'data:' || sales_crm.media_type_of(y.logo) || ';base64,' || translate(encode(y.logo, 'base64'), E'\n', '')),
-		'seller', jsonb_build_object('name', m.name, 'email', m.email, 'phone', NULL),
-		'customer', jsonb_build_object('name', q.customer_name, 'address', q.customer_address, 'vat_number', q.customer_vat_number,
-			'contact', k.name, 'email', k.email),
-		'lines', coalesce(lines, '[]'),
-		'discount_percent', trim_scale(q.discount_percent)::text, 'discount_amount', trim_scale(q.discount_amount)::text,
-		'totals', jsonb_build_object('list', totals ->> 'list', 'amount', totals ->> 'amount', 'discount', totals ->> 'discount',
-			'net', totals ->> 'net', 'vat', totals ->> 'vat', 'gross', totals ->> 'gross',
-			'taxes', (SELECT coalesce(jsonb_agg(jsonb_build_object('category', x.tax ->> 'category', 'percent', x.tax ->> 'percent', 'net', x.tax ->> 'net',
-					'base', x.tax ->> 'base', 'vat', x.tax ->> 'vat') ORDER BY x.place), '[]')
-				FROM jsonb_array_elements(totals -> 'taxes') WITH ORDINALITY x (tax, place))))
-	INTO result
-	FROM sales_crm.quote q
-	JOIN sales_crm.quote_template t USING (quote_template_id)
-	JOIN sales_crm.currency c ON c.code = q.currency
-	JOIN sales_crm.opportunity o USING (opportunity_id)
-	LEFT JOIN sales_crm.member m ON m.member_id = o.owner_id
-	LEFT JOIN sales_crm.contact k ON k.contact_id = q.contact_id
-	CROSS JOIN sales_crm.company y
-	WHERE q.quote_id = quote_snapshot.quote_id;
-	RETURN result;
-END
-$$;
+RETURNS jsonb LANGUAGE c STABLE
+AS 'MODULE_PATHNAME', 'scrm_quote_snapshot';
 COMMENT ON FUNCTION sales_crm.quote_snapshot(bigint, date) IS
 	'All facts of a quote as they are now, as text in plain decimal notation; what send_quote() freezes. NULL for a quote that is not visible';
 

@@ -72,85 +72,8 @@ AS 'MODULE_PATHNAME', 'scrm_readable_color';
 COMMENT ON FUNCTION sales_crm.readable_color(text) IS
 	'A colour, made so dark that text in it is readable on white, and white text on it (contrast of at least 5; WCAG 2.2 asks for 4.5). Errors: 22023 for what is not #rrggbb';
 
--- Not IMMUTABLE, as jsonb_build_object() is not, so that the planner inlines it.
-CREATE FUNCTION sales_crm.quote_view_line(line jsonb, number bigint, currency text, minor_units integer, locale text)
-RETURNS jsonb LANGUAGE sql STABLE PARALLEL SAFE
-AS $$
-	SELECT jsonb_build_object(
-		'item', line ->> 'kind' = 'item', 'heading', line ->> 'kind' = 'heading', 'text', line ->> 'kind' = 'text',
-		'number', coalesce(line ->> 'number', number::text),
-		'name', line ->> 'name',
-		'description', nullif(line ->> 'description', ''),
-		'extra_description', nullif(line ->> 'extra_description', ''),
-		'optional', coalesce((line ->> 'optional')::boolean, false),
-		'quantity', sales_crm.format_number((line ->> 'quantity')::numeric, locale),
-		'unit', CASE WHEN line ->> 'unit' NOT IN ('C62', 'LS') THEN coalesce(line ->> 'unit_name', line ->> 'unit') END,
-		'unit_price', sales_crm.format_amount((line ->> 'unit_price')::numeric, currency, locale, minor_units),
-		'discount', coalesce(
-			sales_crm.format_percent(nullif((line ->> 'discount_percent')::numeric, 0), locale),
-			sales_crm.format_amount(nullif((line ->> 'discount_amount')::numeric, 0), currency, locale, minor_units)),
-		'amount', sales_crm.format_amount((line ->> 'amount')::numeric, currency, locale, minor_units),
-		'vat_percent', sales_crm.format_percent((line ->> 'tax_percent')::numeric, locale))
-$$;
-COMMENT ON FUNCTION sales_crm.quote_view_line(jsonb, bigint, text, integer, text) IS
-	'A line of quote_view_data(); number is the one it gets unless it has one';
-
 CREATE FUNCTION sales_crm.quote_view_data(snapshot jsonb)
-RETURNS jsonb LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	locale CONSTANT text := coalesce(snapshot ->> 'locale', 'en');
-	currency CONSTANT text := snapshot ->> 'currency';
-	minor CONSTANT integer := snapshot ->> 'minor_units';
-	words CONSTANT jsonb := sales_crm.quote_words(locale);
-	company CONSTANT jsonb := snapshot -> 'company';
-	totals CONSTANT jsonb := snapshot -> 'totals';
-	color text := company ->> 'brand_color';
-	lines jsonb;
-	taxes jsonb;
-BEGIN
-	IF color IS NULL OR color !~ '^#[0-9a-fA-F]{6}$' THEN
-		color := '#1f4e79';
-	END IF;
-	SELECT jsonb_agg(sales_crm.quote_view_line(l.line, l.number, currency, minor, locale) ORDER BY l.place) INTO lines
-	FROM (
-		SELECT e.line, e.place, count(*) FILTER (WHERE e.line ->> 'kind' = 'item') OVER (ORDER BY e.place) AS number
-		FROM jsonb_array_elements(snapshot -> 'lines') WITH ORDINALITY e (line, place)) l;
-	SELECT jsonb_agg(jsonb_build_object(
-			'percent', sales_crm.format_percent((t.tax ->> 'percent')::numeric, locale),
-			'base', sales_crm.format_amount((t.tax ->> 'base')::numeric, currency, locale, minor),
-			'vat', sales_crm.format_amount((t.tax ->> 'vat')::numeric, currency, locale, minor),
-			'category', t.tax ->> 'category',
-			'note', words ->> ('note_' || (t.tax ->> 'category'))) ORDER BY t.place) INTO taxes
-	FROM jsonb_array_elements(totals -> 'taxes') WITH ORDINALITY t (tax, place);
-	RETURN jsonb_build_object(
-		'locale', locale, 'language', left(locale, 2), 'words', words,
-		'number', snapshot ->> 'number',
-		'version', CASE WHEN snapshot ->> 'version' <> '1' THEN snapshot ->> 'version' END,
-		'draft', snapshot ->> 'sent_on' IS NULL,
-		'title', nullif(snapshot ->> 'title', ''),
-		'introduction', nullif(snapshot ->> 'introduction', ''),
-		'terms', nullif(snapshot ->> 'terms', ''),
-		'currency', currency,
-		'sent_on', sales_crm.format_date((snapshot ->> 'sent_on')::date, locale),
-		'valid_until', sales_crm.format_date((snapshot ->> 'valid_until')::date, locale),
-		'company', jsonb_strip_nulls(company) || jsonb_build_object('brand_color', color, 'readable_color', sales_crm.readable_color(color)),
-		'seller', jsonb_strip_nulls(snapshot -> 'seller'),
-		'customer', jsonb_strip_nulls(snapshot -> 'customer'),
-		'prices_include_tax', coalesce((snapshot ->> 'prices_include_tax')::boolean, false),
-		'lines', coalesce(lines, '[]'),
-		'has_discounts', coalesce(jsonb_path_exists(lines, '$[*] ? (@.discount != null)'), false),
-		'has_options', coalesce(jsonb_path_exists(lines, '$[*] ? (@.optional == true)'), false),
-		'discount', CASE WHEN (totals ->> 'discount')::numeric <> 0 THEN jsonb_build_object(
-			'percent', sales_crm.format_percent(nullif((snapshot ->> 'discount_percent')::numeric, 0), locale),
-			'amount', sales_crm.format_amount(-(totals ->> 'discount')::numeric, currency, locale, minor),
-			'before', sales_crm.format_amount((totals ->> 'amount')::numeric, currency, locale, minor)) END,
-		'taxes', coalesce(taxes, '[]'),
-		'net', sales_crm.format_amount((totals ->> 'net')::numeric, currency, locale, minor),
-		'vat', sales_crm.format_amount((totals ->> 'vat')::numeric, currency, locale, minor),
-		'gross', sales_crm.format_amount((totals ->> 'gross')::numeric, currency, locale, minor));
-END
-$$;
+RETURNS jsonb LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'scrm_quote_view_data';
 COMMENT ON FUNCTION sales_crm.quote_view_data(jsonb) IS
 	'The data that a template of quotes is filled with, made from the snapshot of a quote; doc/template.md lists it';

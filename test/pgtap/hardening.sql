@@ -53,7 +53,7 @@ INSERT INTO definer VALUES
 	('append_quote_event', 'quote_event is nobody''s to write'),
 	('log_access', 'access_log is nobody''s to write'),
 	('notify_seller', 'notifications of somebody else'),
-	('person_keys', 'inner part of export_person()'),
+	('person_contacts', 'inner part of export_person()'),
 	('queue_email', 'the outbox is nobody''s to write'),
 	('queue_event', 'the outbox is nobody''s to write'),
 	('queue_message', 'the outbox is nobody''s to write'),
@@ -120,7 +120,7 @@ $$, 'search_path is fixed');
 SELECT is_empty($$
 	SELECT proname FROM routine WHERE lanname = 'sql' AND NOT coalesce(proconfig, '{}') @> array['search_path=pg_catalog, pg_temp']
 		AND proname NOT IN ('default_quote_body', 'effective_probability', 'evidence_body', 'forecast_cells_as_of', 'forecast_recomputed',
-			'probability_as_of', 'quote_view_line', 'quote_words', 'today')
+			'probability_as_of', 'quote_words', 'today')
 $$, 'of SQL functions, too, but for those that are to be inlined');
 SELECT is_empty($$SELECT proname FROM routine WHERE proconfig::text ~ '(session_replication_role|row_security|role=)'$$, 'none sets what switches protection off');
 SELECT is_empty($$SELECT proname FROM routine WHERE proleakproof AND proname <> 'sees_owner'$$, 'one function is leakproof, and says why');

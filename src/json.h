@@ -1,0 +1,28 @@
+/*
+ * json.h
+ *		Members of jsonb objects: to write them into one that is being built, and to read them.
+ *
+ * jsonb keeps its keys by length and then by bytes; members pushed in that order need no sorting.
+ */
+#ifndef SCRM_JSON_H
+#define SCRM_JSON_H
+
+#include "postgres.h"
+
+#include "utils/jsonb.h"
+
+/* Texts are not copied: they live until the jsonb is made */
+extern void json_push_key(JsonbParseState **state, const char *key);
+extern void json_push_value(JsonbParseState **state, const char *key, JsonbValue *value);
+extern void json_push_text(JsonbParseState **state, const char *key, const char *text);
+extern void json_push_number(JsonbParseState **state, const char *key, Datum number);
+extern void json_push_boolean(JsonbParseState **state, const char *key, bool boolean);
+
+/* The member of an object, or NULL; there is none in NULL, nor in what is no object */
+extern JsonbValue *json_find(JsonbContainer *object, const char *key);
+
+/* The same as SQL's ->> gives it, and what is in an object or array */
+extern char *json_text(JsonbContainer *object, const char *key);
+extern JsonbContainer *json_container(JsonbContainer *object, const char *key);
+
+#endif /* SCRM_JSON_H */

@@ -1,0 +1,276 @@
+/*
+ * quote_snapshot.c
+ *		quote_snapshot(): all facts of a quote in one canonical jsonb, as send_quote() freezes them.
+ *
+ * What is hashed, and compared with other databases for years, must not depend on settings: numbers
+ * are in plain decimal notation without needless zeros, days are those of ISO 8601, all as texts.
+ * The queries name the members; a name with a dot is that of a member of an object.
+ *
+ * It reads as the caller does, so that a quote that is not visible has none.
+ *
+ * Memory: SPI's; the result is made in the caller's context.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/datetime.h"
+#include "utils/fmgrprotos.h"
+#include "utils/numeric.h"
+
+#include "compat.h"
+#include "json.h"
+#include "plan.h"
+
+PG_FUNCTION_INFO_V1(scrm_quote_snapshot);
+
+/* The number of this form of a snapshot */
+#define SNAPSHOT_SCHEMA 1
+
+/* Of the totals, and of each of their taxes */
+static const char *const total_keys[] = {"net", "vat", "list", "gross", "amount", "discount"};
+static const char *const tax_keys[] = {"net", "vat", "base", "percent", "category"};
+
+static void push_lines(JsonbParseState **state, Datum quote_id, JsonbContainer *totals);
+static void push_totals(JsonbParseState **state, JsonbContainer *totals);
+static void push_columns(JsonbParseState **state, HeapTuple row, TupleDesc tupdesc);
+static void push_column(JsonbParseState **state, const char *key, Oid type, Datum value);
+static char *day_text(DateADT day);
+static void
+push_texts(JsonbParseState **state, const char *const *keys, int count, JsonbContainer *from);
+static JsonbContainer *next_of(JsonbIterator **iterator);
+
+/* quote_id bigint, sent_on date: jsonb */
+Datum
+scrm_quote_snapshot(PG_FUNCTION_ARGS)
+{
+	static ScrmPlan head = {
+		.sql =
+			"SELECT q.number, q.version, q.title, q.locale, q.currency, c.minor_units, $2 AS sent_on,"
+			" q.valid_until, y.time_zone, q.vat_method, q.prices_include_tax, q.introduction, q.terms,"
+			" q.discount_percent, q.discount_amount, t.name AS \"template.name\","
+			" encode(sha256(convert_to(t.body || t.partials::text, 'UTF8')), 'hex') AS"
+			" \"template.sha256\", y.name AS \"company.name\", y.address AS \"company.address\","
+			" y.vat_number AS \"company.vat_number\", y.brand_color AS \"company.brand_color\","
+			" y.sender_email AS \"company.email\", CASE WHEN y.logo IS NOT NULL THEN 'data:' ||"
+			" sales_crm.media_type_of(y.logo) || ';base64,' ||"
+			" translate(encode(y.logo, 'base64'), E'\\n', '') END AS \"company.logo\","
+			" m.name AS \"seller.name\", m.email AS \"seller.email\", NULL::text AS \"seller.phone\","
+			" q.customer_name AS \"customer.name\", q.customer_address AS \"customer.address\","
+			" q.customer_vat_number AS \"customer.vat_number\", k.name AS \"customer.contact\","
+			" k.email AS \"customer.email\", q.totals"
+			" FROM sales_crm.quote q"
+			" JOIN sales_crm.quote_template t USING (quote_template_id)"
+			" JOIN sales_crm.currency c ON c.code = q.currency"
+			" JOIN sales_crm.opportunity o USING (opportunity_id)"
+			" LEFT JOIN sales_crm.member m ON m.member_id = o.owner_id"
+			" LEFT JOIN sales_crm.contact k ON k.contact_id = q.contact_id"
+			" CROSS JOIN sales_crm.company y"
+			" WHERE q.quote_id = $1",
+		.nargs = 2,
+		.argtypes = {INT8OID, DATEOID},
+		.by_key = true,
+	};
+	MemoryContext caller = CurrentMemoryContext;
+	JsonbParseState *state = NULL;
+	Datum values[2] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)};
+	const char nulls[] = {' ', PG_ARGISNULL(1) ? 'n' : ' '};
+	JsonbContainer *totals = NULL;
+	NullableDatum column;
+	JsonbValue *made;
+	Jsonb *result;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	plan_begin();
+	if (plan_run(&head, PLAN_READ_AS_CALLER, values, nulls) == 0)
+	{
+		plan_end();
+		PG_RETURN_NULL();
+	}
+	column.value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
+								 SPI_tuptable->tupdesc->natts, &column.isnull);
+	if (!column.isnull)
+		totals = &DatumGetJsonbP(column.value)->root;
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	json_push_number(&state, "schema", NumericGetDatum(int64_to_numeric(SNAPSHOT_SCHEMA)));
+	push_columns(&state, SPI_tuptable->vals[0], SPI_tuptable->tupdesc);
+	push_lines(&state, values[0], totals);
+	push_totals(&state, totals);
+	made = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	MemoryContextSwitchTo(caller);
+	result = JsonbValueToJsonb(made);
+	plan_end();
+	PG_RETURN_JSONB_P(result);
+}
+
+/* push_lines adds the lines in their order; their amounts are those of the totals. */
+static void
+push_lines(JsonbParseState **state, Datum quote_id, JsonbContainer *totals)
+{
+	static ScrmPlan lines = {
+		.sql = "SELECT l.kind, l.name, l.description, l.extra_description, l.optional, l.quantity,"
+			   " l.unit, u.name AS unit_name, l.unit_price, l.discount_percent, l.discount_amount,"
+			   " l.tax_percent, l.tax_category"
+			   " FROM sales_crm.quote_line l LEFT JOIN sales_crm.unit u ON u.code = l.unit"
+			   " WHERE l.quote_id = $1 ORDER BY l.position, l.quote_line_id",
+		.nargs = 1,
+		.argtypes = {INT8OID},
+		.by_key = true,
+	};
+	static const char *const amount_keys[] = {"net", "amount"};
+	JsonbContainer *amounts = json_container(totals, "lines");
+	JsonbIterator *iterator = amounts == NULL ? NULL : JsonbIteratorInit(amounts);
+	uint64 count = plan_run(&lines, PLAN_READ_AS_CALLER, &quote_id, NULL);
+	int items = 0;
+
+	json_push_key(state, "lines");
+	pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+	for (uint64 i = 0; i < count; i++)
+	{
+		HeapTuple row = SPI_tuptable->vals[i];
+		bool is_item = strcmp(SPI_getvalue(row, SPI_tuptable->tupdesc, 1), "item") == 0;
+
+		pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+		json_push_text(state, "number", is_item ? psprintf("%d", ++items) : NULL);
+		json_push_text(state, "position", psprintf(UINT64_FORMAT, i + 1));
+		push_columns(state, row, SPI_tuptable->tupdesc);
+		push_texts(state, amount_keys, lengthof(amount_keys), next_of(&iterator));
+		pushJsonbValue(state, WJB_END_OBJECT, NULL);
+	}
+	pushJsonbValue(state, WJB_END_ARRAY, NULL);
+}
+
+static void
+push_totals(JsonbParseState **state, JsonbContainer *totals)
+{
+	JsonbContainer *taxes = json_container(totals, "taxes");
+	JsonbIterator *iterator = taxes == NULL ? NULL : JsonbIteratorInit(taxes);
+	JsonbContainer *tax;
+
+	json_push_key(state, "totals");
+	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	push_texts(state, total_keys, lengthof(total_keys), totals);
+	json_push_key(state, "taxes");
+	pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+	while ((tax = next_of(&iterator)) != NULL)
+	{
+		pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+		push_texts(state, tax_keys, lengthof(tax_keys), tax);
+		pushJsonbValue(state, WJB_END_OBJECT, NULL);
+	}
+	pushJsonbValue(state, WJB_END_ARRAY, NULL);
+	pushJsonbValue(state, WJB_END_OBJECT, NULL);
+}
+
+/* push_columns adds a row's columns; those of one object follow each other. */
+static void
+push_columns(JsonbParseState **state, HeapTuple row, TupleDesc tupdesc)
+{
+	const char *object = NULL;
+	size_t length = 0;
+
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
+		const char *name = NameStr(attribute->attname);
+		const char *dot = strchr(name, '.');
+		bool isnull;
+		Datum value = SPI_getbinval(row, tupdesc, i + 1, &isnull);
+
+		if (object != NULL && (dot == NULL || strncmp(name, object, length) != 0))
+		{
+			pushJsonbValue(state, WJB_END_OBJECT, NULL);
+			object = NULL;
+		}
+		if (attribute->atttypid == JSONBOID)
+			continue;
+		if (object == NULL && dot != NULL)
+		{
+			object = name;
+			length = dot - name + 1;
+			json_push_key(state, pnstrdup(name, dot - name));
+			pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+		}
+		if (isnull)
+			json_push_value(state, dot == NULL ? name : dot + 1, NULL);
+		else
+			push_column(state, dot == NULL ? name : dot + 1, attribute->atttypid, value);
+	}
+}
+
+static void
+push_column(JsonbParseState **state, const char *key, Oid type, Datum value)
+{
+	JsonbValue string = {.type = jbvString};
+	text *given;
+
+	switch (type)
+	{
+		case TEXTOID:
+			given = DatumGetTextPP(value);
+			string.val.string.val = VARDATA_ANY(given);
+			string.val.string.len = VARSIZE_ANY_EXHDR(given);
+			json_push_value(state, key, &string);
+			break;
+		case BOOLOID:
+			json_push_boolean(state, key, DatumGetBool(value));
+			break;
+		case INT2OID:
+			json_push_text(state, key, psprintf("%d", DatumGetInt16(value)));
+			break;
+		case INT4OID:
+			json_push_text(state, key, psprintf("%d", DatumGetInt32(value)));
+			break;
+		case NUMERICOID:
+			value = DirectFunctionCall1(numeric_trim_scale, value);
+			json_push_text(state, key, DatumGetCString(DirectFunctionCall1(numeric_out, value)));
+			break;
+		case DATEOID:
+			json_push_text(state, key, day_text(DatumGetDateADT(value)));
+			break;
+		default:
+			elog(ERROR, "column \"%s\" of a snapshot has type %u", key, type);
+	}
+}
+
+/* day_text returns a day as date_out() does where DateStyle is ISO. */
+static char *
+day_text(DateADT day)
+{
+	struct pg_tm tm = {0};
+	char text[MAXDATELEN + 1];
+
+	if (DATE_NOT_FINITE(day))
+		EncodeSpecialDate(day, text);
+	else
+	{
+		j2date(day + POSTGRES_EPOCH_JDATE, &tm.tm_year, &tm.tm_mon, &tm.tm_mday);
+		EncodeDateOnly(&tm, USE_ISO_DATES, text);
+	}
+	return pstrdup(text);
+}
+
+/* push_texts copies members as texts. */
+static void
+push_texts(JsonbParseState **state, const char *const *keys, int count, JsonbContainer *from)
+{
+	for (int i = 0; i < count; i++)
+		json_push_text(state, keys[i], json_text(from, keys[i]));
+}
+
+/* next_of returns the next object of an array, NULL after the last one. */
+static JsonbContainer *
+next_of(JsonbIterator **iterator)
+{
+	JsonbValue value;
+
+	while (*iterator != NULL)
+	{
+		if (JsonbIteratorNext(iterator, &value, true) == WJB_ELEM)
+			return value.val.binary.data;
+	}
+	return NULL;
+}
