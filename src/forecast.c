@@ -128,8 +128,8 @@ standing_of(Standing *standing, const OpportunityRow *row, const Configuration *
 	memcpy(cell->currency, VARDATA_ANY(code),
 		   Min(VARSIZE_ANY_EXHDR(code), sizeof(cell->currency) - 1));
 	if (!opportunity_is_null(row, OPPORTUNITY_CLOSED_AT))
-		cell->month = month_of(configuration_local_date(
-			configuration, DatumGetTimestampTz(opportunity_value(row, OPPORTUNITY_CLOSED_AT))));
+		cell->month = month_of(
+			configuration_local_date(configuration, opportunity_time(row, OPPORTUNITY_CLOSED_AT)));
 	else if (!opportunity_is_null(row, OPPORTUNITY_EXPECTED_ON))
 		cell->month = month_of(DatumGetDateADT(opportunity_value(row, OPPORTUNITY_EXPECTED_ON)));
 	else

@@ -12,6 +12,7 @@
 #include "access/tupdesc.h"
 #include "executor/tuptable.h"
 #include "utils/relcache.h"
+#include "utils/timestamp.h"
 
 #include "batch.h"
 
@@ -89,11 +90,32 @@ opportunity_value(const OpportunityRow *row, OpportunityColumn column)
 	return row->values[row->map->attnums[column] - 1];
 }
 
+/* A time that is not NULL */
+static inline TimestampTz
+opportunity_time(const OpportunityRow *row, OpportunityColumn column)
+{
+	return DatumGetTimestampTz(opportunity_value(row, column));
+}
+
 /* The value of a key; 0 for NULL */
 static inline int64
 opportunity_key(const OpportunityRow *row, OpportunityColumn column)
 {
 	return opportunity_is_null(row, column) ? 0 : DatumGetInt64(opportunity_value(row, column));
+}
+
+static inline void
+opportunity_set(OpportunityRow *row, OpportunityColumn column, Datum value)
+{
+	row->values[row->map->attnums[column] - 1] = value;
+	row->nulls[row->map->attnums[column] - 1] = false;
+}
+
+static inline void
+opportunity_set_null(OpportunityRow *row, OpportunityColumn column)
+{
+	row->values[row->map->attnums[column] - 1] = (Datum) 0;
+	row->nulls[row->map->attnums[column] - 1] = true;
 }
 
 /* The row in a slot, as long as the slot holds it */

@@ -122,7 +122,7 @@ void
 value_check_time(const OpportunityRow *row, OpportunityColumn column, TimestampTz clock)
 {
 	const char *name = opportunity_columns[column].name;
-	TimestampTz at = DatumGetTimestampTz(opportunity_value(row, column));
+	TimestampTz at = opportunity_time(row, column);
 
 	if (TIMESTAMP_NOT_FINITE(at))
 		value_refuse(name, psprintf("%s must be a moment of the calendar", name), "It is infinite.",
@@ -138,8 +138,8 @@ value_check_order(const OpportunityRow *row, OpportunityColumn earlier, Opportun
 {
 	const char *earlier_name = opportunity_columns[earlier].name;
 	const char *later_name = opportunity_columns[later].name;
-	TimestampTz earlier_at = DatumGetTimestampTz(opportunity_value(row, earlier));
-	TimestampTz later_at = DatumGetTimestampTz(opportunity_value(row, later));
+	TimestampTz earlier_at = opportunity_time(row, earlier);
+	TimestampTz later_at = opportunity_time(row, later);
 	char *earlier_text;
 
 	if (earlier_at <= later_at)
