@@ -72,8 +72,8 @@ install: install-programs
 # Units of systemd go beside the documentation: whether they are enabled is up to the administrator
 install-programs: $(PROGRAMS)
 	$(if $(PROGRAMS),mkdir -p '$(DESTDIR)$(bindir)' '$(DESTDIR)$(docdir)/extension' && install -m 755 $(PROGRAMS) '$(DESTDIR)$(bindir)')
-	$(if $(PROGRAMS),for unit in $(wildcard src/bin/*/*.service); do \
-		sed 's|@bindir@|$(bindir)|' $$unit >'$(DESTDIR)$(docdir)/extension/'$${unit##*/}; done)
+	$(if $(PROGRAMS),for unit in $(wildcard $(foreach program,$(PROGRAMS),$(program).service $(program).socket)); do \
+		sed 's|@bindir@|$(bindir)|' $$unit >'$(DESTDIR)$(docdir)/extension/'$${unit##*/} || exit 1; done)
 
 .PHONY: programs install-programs help demo test bench stress valgrind fuzz screenshots lint format
 

@@ -369,7 +369,7 @@ is(portal_stop($portal), 0, 'SIGTERM ends it');
 	}
 }
 
-# A UNIX socket; a socket from systemd
+# A UNIX socket
 {
 	$portal = portal_start($node, listen => "$dir/socket", base_url => 'http://localhost');
 	my $socket = IO::Socket::UNIX->new(Peer => "$dir/socket");
@@ -377,21 +377,6 @@ is(portal_stop($portal), 0, 'SIGTERM ends it');
 	like(Portal::drain($socket), qr/ok\n$/, 'a UNIX socket');
 	is(portal_stop($portal), 0, 'ends');
 	ok(!-e "$dir/socket", 'and takes its socket away');
-	my $listening = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => PostgreSQL::Test::Cluster::get_free_port(), Listen => 100, ReuseAddr => 1);
-	my $config = portal_write_config("$dir/activated", $node, listen => '127.0.0.1:1');
-	my $pid = fork() // die;
-	if ($pid == 0)
-	{
-		POSIX::dup2(fileno $listening, 3);
-		$ENV{LISTEN_FDS} = 1;
-		$ENV{LISTEN_PID} = $$;
-		open STDERR, '>', "$dir/activated.log";
-		exec 'sales_crm_portal', '--config', $config or POSIX::_exit(1);
-	}
-	like(http($listening->sockport, 'GET', '/healthz')->{body}, qr/ok|^$/, 'a socket from systemd');
-	kill 'TERM', $pid;
-	waitpid $pid, 0;
-	is($?, 0, 'ends, too');
 }
 
 # SIGTERM drains: what is under way is answered
