@@ -333,6 +333,7 @@ VALUES
 	('send_test_webhook()',                ''    , ''    , ''    , 'x'   , ''    , ''    , ''),
 	('sending_active()',                   ''    , ''    , ''    , 'x'   , ''    , 'x'   , ''),
 	('setup()',                            ''    , ''    , ''    , ''    , ''    , ''    , ''),
+	('setup_compression()',                ''    , ''    , ''    , ''    , ''    , ''    , ''),
 	('setup_configuration_triggers()',     ''    , ''    , ''    , ''    , ''    , ''    , ''),
 	('setup_detach()',                     ''    , ''    , ''    , ''    , ''    , ''    , ''),
 	('setup_grants()',                     ''    , ''    , ''    , ''    , ''    , ''    , ''),

@@ -16,6 +16,22 @@ $$;
 COMMENT ON FUNCTION sales_crm.setup_lacks(text, text) IS
 	'Whether a table or view, or a trigger on it, is not there yet';
 
+CREATE FUNCTION sales_crm.setup_compression(relation text, VARIADIC columns text[])
+RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	-- A server may have been built without
+	IF EXISTS (SELECT FROM pg_settings s WHERE s.name = 'default_toast_compression' AND 'lz4' = ANY (s.enumvals)) THEN
+		EXECUTE (
+			SELECT format('ALTER TABLE sales_crm.%I %s', relation, string_agg(format('ALTER %I SET COMPRESSION lz4', c), ', '))
+			FROM unnest(columns) c);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sales_crm.setup_compression(text, text[]) IS
+	'Has columns with long texts compressed by LZ4, which takes a fraction of the time of pglz';
+
 CREATE FUNCTION sales_crm.setup_configuration_triggers(relation text, locking text DEFAULT NULL, locked text DEFAULT 'opportunity')
 RETURNS void LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

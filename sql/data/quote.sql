@@ -82,6 +82,7 @@
 			CONSTRAINT quote_viewed_at_of_status CHECK (
 				CASE status WHEN 'viewed' THEN viewed_at IS NOT NULL WHEN 'sent' THEN viewed_at IS NULL ELSE true END)
 		);
+		PERFORM sales_crm.setup_compression('quote', 'totals', 'snapshot', 'html');
 		COMMENT ON TABLE sales_crm.quote IS
 			'Quotes. create_quote() makes a draft, which is edited by plain UPDATE; send_quote() freezes it for good, and revise_quote() makes its next version. quote_overview reads it';
 		COMMENT ON COLUMN sales_crm.quote.number IS 'As company.quote_number_format says, without gaps within a year; versions share it';

@@ -30,6 +30,7 @@
 			CONSTRAINT quote_template_remind_expiring_days_range CHECK (remind_expiring_days BETWEEN 0 AND 365),
 			CONSTRAINT quote_template_default_is_active CHECK (active OR NOT is_default)
 		);
+		PERFORM sales_crm.setup_compression('quote_template', 'body');
 		COMMENT ON TABLE sales_crm.quote_template IS
 			'What quotes look like. A change reaches drafts; what was sent stays as it was. doc/template.md says what may be written';
 		COMMENT ON COLUMN sales_crm.quote_template.locale IS 'Language of its quotes, which also writes their numbers and dates';
