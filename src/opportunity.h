@@ -90,6 +90,13 @@ opportunity_value(const OpportunityRow *row, OpportunityColumn column)
 	return row->values[row->map->attnums[column] - 1];
 }
 
+static inline NullableDatum
+opportunity_nullable(const OpportunityRow *row, OpportunityColumn column)
+{
+	return opportunity_is_null(row, column) ? batch_null()
+											: batch_value(opportunity_value(row, column));
+}
+
 /* A time that is not NULL */
 static inline TimestampTz
 opportunity_time(const OpportunityRow *row, OpportunityColumn column)

@@ -80,13 +80,9 @@ check_given(const Guard *guard, OpportunityColumn column, const char *hint)
 static void
 check_discount(const Guard *guard, const Currency *currency)
 {
-	NullableDatum percent = {.value = (Datum) 0, .isnull = true};
-	NullableDatum amount = {.value = (Datum) 0, .isnull = true};
+	NullableDatum percent = opportunity_nullable(guard->new, OPPORTUNITY_DISCOUNT_PERCENT);
+	NullableDatum amount = opportunity_nullable(guard->new, OPPORTUNITY_DISCOUNT_AMOUNT);
 
-	if (!opportunity_is_null(guard->new, OPPORTUNITY_DISCOUNT_PERCENT))
-		percent = batch_value(opportunity_value(guard->new, OPPORTUNITY_DISCOUNT_PERCENT));
-	if (!opportunity_is_null(guard->new, OPPORTUNITY_DISCOUNT_AMOUNT))
-		amount = batch_value(opportunity_value(guard->new, OPPORTUNITY_DISCOUNT_AMOUNT));
 	if (!percent.isnull || !amount.isnull)
 		money_check_discount(currency, percent, amount);
 }

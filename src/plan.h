@@ -39,6 +39,16 @@ extern void plan_begin(void);
 extern uint64 plan_run(ScrmPlan *plan, PlanMode mode, Datum *values, const char *nulls);
 extern void plan_end(void);
 
+/* A value of a row that a plan returned; columns count from 1 */
+static inline NullableDatum
+plan_value(SPITupleTable *table, uint64 row, int column)
+{
+	NullableDatum value;
+
+	value.value = SPI_getbinval(table->vals[row], table->tupdesc, column, &value.isnull);
+	return value;
+}
+
 extern Oid plan_namespace(void);
 extern Oid plan_relation(const char *name);
 extern Oid plan_owner(void);
