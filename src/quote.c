@@ -26,7 +26,6 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
-#include "utils/datum.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
@@ -194,7 +193,6 @@ static bool is_there(ScrmPlan *plan, const QuoteChange *change);
 static bool is_frozen(const QuoteChange *change);
 static bool is_past(const QuoteChange *change);
 static bool differs(const QuoteChange *change, const char *name);
-static bool same_value(Datum a, Datum b, Form_pg_attribute attribute);
 static QuoteStatus status_of(const QuoteChange *change, HeapTuple tuple);
 static NullableDatum value_of(const QuoteChange *change, HeapTuple tuple, const char *name);
 static char *describe(const QuoteChange *change);
@@ -463,24 +461,9 @@ differs(const QuoteChange *change, const char *name)
 
 	if (was.isnull || is.isnull)
 		return was.isnull != is.isnull;
-	return !same_value(was.value, is.value,
-					   TupleDescAttr(change->tupdesc, SPI_fnumber(change->tupdesc, name) - 1));
-}
-
-/* same_value fetches nothing that is stored out of line and was not touched. */
-static bool
-same_value(Datum a, Datum b, Form_pg_attribute attribute)
-{
-	if (attribute->attlen == -1)
-	{
-		const struct varlena *one = (const struct varlena *) DatumGetPointer(a);
-		const struct varlena *other = (const struct varlena *) DatumGetPointer(b);
-
-		if (VARATT_IS_EXTERNAL_ONDISK(one) && VARATT_IS_EXTERNAL_ONDISK(other) &&
-			memcmp(one, other, VARSIZE_EXTERNAL(one)) == 0)
-			return true;
-	}
-	return datum_image_eq(a, b, attribute->attbyval, attribute->attlen);
+	return !trigger_same_value(
+		was.value, is.value,
+		TupleDescAttr(change->tupdesc, SPI_fnumber(change->tupdesc, name) - 1));
 }
 
 static QuoteStatus

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "common/cryptohash.h"
@@ -53,6 +54,14 @@ typedef struct QuoteEvent
 	bytea *previous; /* NULL for the first */
 } QuoteEvent;
 
+/* The quote that was locked last, and by whom: locked it stays, unless that is undone */
+static struct
+{
+	FullTransactionId transaction;
+	SubTransactionId subtransaction;
+	int64 quote_id;
+} locked;
+
 static char *event_text(const QuoteEvent *event);
 static void add_text(StringInfo text, const char *name, const char *value);
 static void add_key(StringInfo text, const char *name, NullableDatum key);
@@ -61,6 +70,7 @@ static char *hex_text(const bytea *bytes);
 static bytea *sha256_of(const char *text);
 static HeapTuple complete_event(TriggerData *trigger);
 static void read_head(QuoteEvent *event);
+static void lock_quote(int64 quote_id);
 static NullableDatum column_of(TriggerData *trigger, const char *column);
 static Datum required(TriggerData *trigger, const char *column);
 
@@ -139,12 +149,6 @@ complete_event(TriggerData *trigger)
 static void
 read_head(QuoteEvent *event)
 {
-	static ScrmPlan lock_plan = {
-		.sql = "SELECT FROM sales_crm.quote WHERE quote_id = $1 FOR NO KEY UPDATE",
-		.nargs = 1,
-		.argtypes = {INT8OID},
-		.by_key = true,
-	};
 	static ScrmPlan head_plan = {
 		.sql = "SELECT position, sha256 FROM sales_crm.quote_event WHERE quote_id = $1"
 			   " ORDER BY position DESC LIMIT 1",
@@ -162,7 +166,7 @@ read_head(QuoteEvent *event)
 	bool isnull;
 
 	plan_begin();
-	(void) plan_run(&lock_plan, PLAN_WRITE_LATEST, values, NULL);
+	lock_quote(event->quote_id);
 	event->position = 1;
 	if (plan_run(&head_plan, PLAN_WRITE_LATEST, values, NULL) > 0)
 	{
@@ -176,6 +180,28 @@ read_head(QuoteEvent *event)
 	}
 	(void) plan_run(&pending_plan, PLAN_WRITE, values, NULL);
 	plan_end();
+}
+
+/* lock_quote locks a quote, unless this transaction has just done so for the event before. */
+static void
+lock_quote(int64 quote_id)
+{
+	static ScrmPlan lock_plan = {
+		.sql = "SELECT FROM sales_crm.quote WHERE quote_id = $1 FOR NO KEY UPDATE",
+		.nargs = 1,
+		.argtypes = {INT8OID},
+		.by_key = true,
+	};
+	Datum values[1] = {Int64GetDatum(quote_id)};
+	FullTransactionId transaction = GetTopFullTransactionId();
+
+	if (locked.quote_id == quote_id && FullTransactionIdEquals(locked.transaction, transaction) &&
+		SubTransactionIsActive(locked.subtransaction))
+		return;
+	(void) plan_run(&lock_plan, PLAN_WRITE_LATEST, values, NULL);
+	locked.transaction = transaction;
+	locked.subtransaction = GetCurrentSubTransactionId();
+	locked.quote_id = quote_id;
 }
 
 static NullableDatum

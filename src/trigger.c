@@ -13,8 +13,10 @@
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "executor/tuptable.h"
+#include "utils/datum.h"
 #include "utils/rel.h"
 
+#include "compat.h"
 #include "plan.h"
 #include "trigger.h"
 
@@ -142,4 +144,20 @@ trigger_read(Tuplestorestate *table, int pointer, TupleTableSlot *slot)
 {
 	tuplestore_select_read_pointer(table, pointer);
 	return tuplestore_gettupleslot(table, true, false, slot);
+}
+
+/* trigger_same_value fetches nothing that is stored out of line and was not touched. */
+bool
+trigger_same_value(Datum a, Datum b, Form_pg_attribute attribute)
+{
+	if (attribute->attlen == -1)
+	{
+		const struct varlena *one = (const struct varlena *) DatumGetPointer(a);
+		const struct varlena *other = (const struct varlena *) DatumGetPointer(b);
+
+		if (VARATT_IS_EXTERNAL_ONDISK(one) && VARATT_IS_EXTERNAL_ONDISK(other) &&
+			memcmp(one, other, VARSIZE_EXTERNAL(one)) == 0)
+			return true;
+	}
+	return datum_image_eq(a, b, attribute->attbyval, attribute->attlen);
 }

@@ -30,6 +30,9 @@ extern TriggerData *trigger_require(FunctionCallInfo fcinfo, const char *functio
 extern void trigger_require_table(const TriggerData *trigger, const char *table);
 extern bool trigger_may_be_late(const TriggerData *trigger);
 
+/* Whether two values of a column, not NULL, have the same image */
+extern bool trigger_same_value(Datum a, Datum b, Form_pg_attribute attribute);
+
 extern void trigger_open_rows(TriggerRows *rows, const TriggerData *trigger);
 extern bool trigger_next_row(TriggerRows *rows);
 extern void trigger_close_rows(TriggerRows *rows);

@@ -24,13 +24,14 @@ CREATE FUNCTION sales_crm.media_type_fits(media_type text, content bytea)
 RETURNS boolean LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-BEGIN
-	RETURN coalesce(sales_crm.media_type_of(content), '') = CASE
+DECLARE
+	promised CONSTANT text := CASE
 		WHEN media_type IN ('application/pdf', 'image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/tiff', 'application/zip', 'application/gzip')
 			THEN media_type
 		WHEN media_type ~ '^application/vnd\.(openxmlformats-officedocument|oasis\.opendocument)\.' THEN 'application/zip'
-		WHEN media_type IN ('application/msword', 'application/vnd.ms-excel', 'application/vnd.ms-powerpoint') THEN 'application/x-ole-storage'
-		ELSE coalesce(sales_crm.media_type_of(content), '') END;
+		WHEN media_type IN ('application/msword', 'application/vnd.ms-excel', 'application/vnd.ms-powerpoint') THEN 'application/x-ole-storage' END;
+BEGIN
+	RETURN promised IS NULL OR promised = coalesce(sales_crm.media_type_of(content), '');
 END
 $$;
 COMMENT ON FUNCTION sales_crm.media_type_fits(text, bytea) IS
@@ -79,6 +80,7 @@ BEGIN
 	LOOP
 		INSERT INTO sales_crm.attachment_content (sha256, content) VALUES (NEW.sha256, NEW.content)
 		ON CONFLICT (sha256) DO NOTHING;
+		EXIT WHEN FOUND;
 		-- Not there any more when somebody else's last attachment with it went meanwhile
 		PERFORM FROM sales_crm.attachment_content c WHERE c.sha256 = NEW.sha256 FOR KEY SHARE;
 		EXIT WHEN FOUND;

@@ -86,14 +86,15 @@ AS $$
 DECLARE
 	made bigint;
 BEGIN
-	INSERT INTO sales_crm.message_body AS b (message_id, kind, event, recipient, opportunity_id, quote_id, dedup_key, payload, expires_at)
-	VALUES (coalesce(message_id, nextval('sales_crm.message_body_message_id_seq')), kind, event, recipient, opportunity_id, quote_id, dedup_key, payload, expires_at)
-	ON CONFLICT ON CONSTRAINT message_body_dedup_key_key DO NOTHING
-	RETURNING b.message_id INTO made;
-	IF made IS NOT NULL THEN
-		INSERT INTO sales_crm.message (message_id, kind, available_at, order_key, webhook_id, waits_for)
-		VALUES (made, kind, CASE WHEN waits_for IS NOT NULL THEN timestamptz 'infinity' END, order_key, webhook_id, waits_for);
-	END IF;
+	WITH body AS (
+		INSERT INTO sales_crm.message_body AS b (message_id, kind, event, recipient, opportunity_id, quote_id, dedup_key, payload, expires_at)
+		VALUES (coalesce(message_id, nextval('sales_crm.message_body_message_id_seq')), kind, event, recipient, opportunity_id, quote_id, dedup_key, payload, expires_at)
+		ON CONFLICT ON CONSTRAINT message_body_dedup_key_key DO NOTHING
+		RETURNING b.message_id
+	)
+	INSERT INTO sales_crm.message AS m (message_id, kind, available_at, order_key, webhook_id, waits_for)
+	SELECT body.message_id, kind, CASE WHEN waits_for IS NOT NULL THEN timestamptz 'infinity' END, order_key, webhook_id, waits_for FROM body
+	RETURNING m.message_id INTO made;
 	RETURN made;
 END
 $$;

@@ -8,7 +8,10 @@ DECLARE
 	facts jsonb;
 BEGIN
 	SELECT q.quote_id, q.opportunity_id, q.number, q.version, q.status, q.title, q.currency, q.totals, q.valid_until, q.sent_at, q.answered_at,
-		m.member_id, m.name AS member, m.email, m.locale, m.active AND m.notify_by_email AS notified
+		m.member_id, m.name AS member, m.email, m.locale, m.active AND m.notify_by_email AS notified,
+		(SELECT c.sender_email IS NOT NULL FROM sales_crm.company c) AS sends,
+		EXISTS (SELECT FROM sales_crm.live_event l WHERE l.event = queue_event.event AND l.active) AS live,
+		EXISTS (SELECT FROM sales_crm.webhook w WHERE w.active) AS hooked
 	INTO about
 	FROM sales_crm.quote q
 	JOIN sales_crm.opportunity o ON o.opportunity_id = q.opportunity_id
@@ -17,24 +20,29 @@ BEGIN
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'quote % does not exist', quote_id USING ERRCODE = 'no_data_found';
 	END IF;
-	facts := jsonb_build_object('quote_id', about.quote_id, 'number', about.number, 'version', about.version, 'status', about.status,
-		'title', about.title, 'opportunity_id', about.opportunity_id, 'currency', about.currency, 'gross', about.totals ->> 'gross',
-		'valid_until', about.valid_until, 'sent_at', about.sent_at, 'answered_at', about.answered_at) || coalesce(data, '{}');
-	PERFORM sales_crm.tell_live(event, quote_id);
+	IF about.live THEN
+		PERFORM sales_crm.tell(event, quote_id);
+	END IF;
 	IF event IN ('quote.sent', 'quote.signed') THEN
 		PERFORM sales_crm.queue_pdf(quote_id, CASE event WHEN 'quote.sent' THEN 'quote' ELSE 'signed' END);
 	END IF;
-	IF event = 'quote.signed' THEN
+	-- Whether or not the company sends e-mail, the signature counts
+	IF event = 'quote.signed' AND about.sends THEN
 		PERFORM sales_crm.confirm_signature(quote_id);
 	END IF;
 	-- Those to customers are queued by whoever knows their address
-	IF about.notified AND about.email IS NOT NULL
+	IF about.notified AND about.sends AND about.email IS NOT NULL
 		AND event NOT IN ('quote.sent', 'quote.reminder', 'quote.code', 'quote.confirmed') THEN
 		PERFORM sales_crm.queue_email(event, about.email, sales_crm.header_text(about.member), about.locale, data,
 			opportunity_id => about.opportunity_id, quote_id => quote_id, member_id => about.member_id,
 			dedup_key => format('%s %s %s', event, quote_id, about.member_id));
 	END IF;
-	PERFORM sales_crm.queue_webhooks(event, facts, quote_id => quote_id, opportunity_id => about.opportunity_id);
+	IF about.hooked THEN
+		facts := jsonb_build_object('quote_id', about.quote_id, 'number', about.number, 'version', about.version, 'status', about.status,
+			'title', about.title, 'opportunity_id', about.opportunity_id, 'currency', about.currency, 'gross', about.totals ->> 'gross',
+			'valid_until', about.valid_until, 'sent_at', about.sent_at, 'answered_at', about.answered_at) || coalesce(data, '{}');
+		PERFORM sales_crm.queue_webhooks(event, facts, quote_id => quote_id, opportunity_id => about.opportunity_id);
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION sales_crm.queue_event(text, bigint, jsonb) IS
@@ -54,9 +62,8 @@ BEGIN
 	JOIN sales_crm.quote q ON q.quote_id = s.quote_id
 	LEFT JOIN sales_crm.quote_link l ON l.quote_link_id = s.quote_link_id
 	WHERE s.quote_id = quote_id AND NOT s.paper;
-	-- Whatever the signer typed, and whether or not the company sends e-mail, the signature counts
-	IF NOT sales_crm.is_address(signer.address) OR (SELECT c.sender_email IS NULL FROM sales_crm.company c)
-		OR sales_crm.find_email_template('quote.confirmed', signer.locale) IS NULL THEN
+	-- Whatever the signer typed, the signature counts
+	IF NOT sales_crm.is_address(signer.address) OR sales_crm.find_email_template('quote.confirmed', signer.locale) IS NULL THEN
 		RETURN;
 	END IF;
 	pdf := sales_crm.await_pdf(quote_id, 'signed');

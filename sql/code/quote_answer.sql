@@ -1,18 +1,6 @@
 CREATE FUNCTION sales_crm.quote_answer_frozen()
-RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	-- What an answer leads to is filled in after it, once; a task may go
-	IF TG_OP = 'UPDATE' AND to_jsonb(OLD) - 'attachment_id' - 'task_id' = to_jsonb(NEW) - 'attachment_id' - 'task_id'
-		AND coalesce(to_jsonb(OLD) ->> 'attachment_id', to_jsonb(NEW) ->> 'attachment_id') IS NOT DISTINCT FROM to_jsonb(NEW) ->> 'attachment_id'
-		AND (to_jsonb(OLD) ->> 'task_id' IS NULL OR to_jsonb(NEW) ->> 'task_id' IS NULL) THEN
-		RETURN NEW;
-	END IF;
-	RAISE EXCEPTION 'answers to quotes are kept as they were given'
-		USING ERRCODE = 'SC101', DETAIL = format('The statement would %s a row of sales_crm.%s.', lower(TG_OP), TG_TABLE_NAME);
-END
-$$;
+RETURNS trigger LANGUAGE c
+AS 'MODULE_PATHNAME', 'scrm_quote_answer_frozen';
 COMMENT ON FUNCTION sales_crm.quote_answer_frozen() IS
 	'Row trigger of signature, change_request, refusal and quote_answer: nobody changes or deletes them. Errors: SC101';
 
@@ -33,18 +21,20 @@ CREATE FUNCTION sales_crm.notification_subject(event text, locale text)
 RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	subjects CONSTANT text[] := CASE event
+		WHEN 'quote.viewed' THEN array['%s has opened %s', '%s a ouvert %s', '%s heeft %s geopend', '%s hat %s geöffnet']
+		WHEN 'quote.signed' THEN array['%s has signed %s', '%s a signé %s', '%s heeft %s ondertekend', '%s hat %s unterzeichnet']
+		WHEN 'quote.change_requested' THEN
+			array['%s asks for a change of %s', '%s demande une modification de %s', '%s vraagt een wijziging van %s', '%s bittet um eine Änderung von %s']
+		WHEN 'quote.declined' THEN array['%s has declined %s', '%s a refusé %s', '%s heeft %s afgewezen', '%s hat %s abgelehnt']
+		WHEN 'quote.expired' THEN
+			array['%2$s for %1$s has expired', '%2$s pour %1$s a expiré', '%2$s voor %1$s is verlopen', '%2$s für %1$s ist abgelaufen']
+		WHEN 'quote.reminder' THEN
+			array['%s has not answered %s yet', '%s n’a pas encore répondu à %s', '%s heeft nog niet geantwoord op %s', '%s hat auf %s noch nicht geantwortet']
+		END;
 BEGIN
-	RETURN (
-		SELECT CASE left(locale, 2) WHEN 'fr' THEN v.fr WHEN 'nl' THEN v.nl WHEN 'de' THEN v.de ELSE v.en END
-		FROM (VALUES
-			('quote.viewed', '%s has opened %s', '%s a ouvert %s', '%s heeft %s geopend', '%s hat %s geöffnet'),
-			('quote.signed', '%s has signed %s', '%s a signé %s', '%s heeft %s ondertekend', '%s hat %s unterzeichnet'),
-			('quote.change_requested', '%s asks for a change of %s', '%s demande une modification de %s', '%s vraagt een wijziging van %s', '%s bittet um eine Änderung von %s'),
-			('quote.declined', '%s has declined %s', '%s a refusé %s', '%s heeft %s afgewezen', '%s hat %s abgelehnt'),
-			('quote.expired', '%2$s for %1$s has expired', '%2$s pour %1$s a expiré', '%2$s voor %1$s is verlopen', '%2$s für %1$s ist abgelaufen'),
-			('quote.reminder', '%s has not answered %s yet', '%s n’a pas encore répondu à %s', '%s heeft nog niet geantwoord op %s', '%s hat auf %s noch nicht geantwortet')
-		) AS v (event, en, fr, nl, de)
-		WHERE v.event = $1);
+	RETURN subjects[CASE left(locale, 2) WHEN 'fr' THEN 2 WHEN 'nl' THEN 3 WHEN 'de' THEN 4 ELSE 1 END];
 END
 $$;
 COMMENT ON FUNCTION sales_crm.notification_subject(text, text) IS
@@ -57,10 +47,10 @@ AS $$
 BEGIN
 	INSERT INTO sales_crm.notification (member_id, event, opportunity_id, quote_id, subject, body)
 	SELECT m.member_id, $2, q.opportunity_id, q.quote_id,
-		format(sales_crm.notification_subject($2, coalesce(m.locale, c.locale)), q.customer_name, q.number), nullif($3, '')
+		format(sales_crm.notification_subject($2, coalesce(m.locale, (SELECT c.locale FROM sales_crm.company c))), q.customer_name, q.number), nullif($3, '')
 	FROM sales_crm.quote q
-	JOIN sales_crm.member m ON m.member_id = sales_crm.quote_seller(q.quote_id)
-	CROSS JOIN sales_crm.company c
+	JOIN sales_crm.opportunity o ON o.opportunity_id = q.opportunity_id
+	JOIN sales_crm.member m ON m.member_id = coalesce(o.owner_id, q.created_by)
 	WHERE q.quote_id = $1;
 	PERFORM sales_crm.queue_event($2, $1, jsonb_strip_nulls($4));
 END
@@ -87,14 +77,14 @@ COMMENT ON FUNCTION sales_crm.check_person(text, text, text, boolean) IS
 	'Checks what a stranger says of themselves; role (signer, requester, refuser) names the argument. Errors: 22023';
 
 CREATE FUNCTION sales_crm.check_answer(token text, request_key text, payload jsonb,
-	OUT quote_id bigint, OUT quote_link_id bigint, OUT status text, OUT answered_at timestamptz, OUT is_repeated boolean)
+	OUT quote_id bigint, OUT quote_link_id bigint, OUT number text, OUT snapshot_sha256 bytea,
+	OUT status text, OUT answered_at timestamptz, OUT is_repeated boolean)
 RETURNS record LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
 	link CONSTANT record := sales_crm.find_quote_link(token, true);
-	known record;
 	quote record;
 BEGIN
 	quote_id := link.quote_id;
@@ -105,19 +95,21 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value', COLUMN = 'request_key',
 				HINT = 'Give each answer a key of its own, of up to 200 characters, and the same when repeating it.';
 	END IF;
-	SELECT a.status, a.answered_at, a.payload_sha256 INTO known
-	FROM sales_crm.quote_answer a WHERE a.quote_id = link.quote_id AND a.request_key = check_answer.request_key;
-	IF FOUND THEN
-		IF known.payload_sha256 <> sha256(convert_to(payload::text, 'UTF8')) THEN
+	SELECT q.number, q.status, q.valid_until, q.answered_at, q.snapshot_sha256,
+		a.status AS known_status, a.answered_at AS known_at, a.payload_sha256 INTO quote
+	FROM sales_crm.quote q
+	LEFT JOIN sales_crm.quote_answer a ON a.quote_id = q.quote_id AND a.request_key = check_answer.request_key
+	WHERE q.quote_id = link.quote_id;
+	IF quote.known_status IS NOT NULL THEN
+		IF quote.payload_sha256 <> sha256(convert_to(payload::text, 'UTF8')) THEN
 			RAISE EXCEPTION 'request_key was used for another answer'
 				USING ERRCODE = 'SC107', HINT = 'Repeat a request as it was, or use a new key.';
 		END IF;
-		status := known.status;
-		answered_at := known.answered_at;
+		status := quote.known_status;
+		answered_at := quote.known_at;
 		is_repeated := true;
 		RETURN;
 	END IF;
-	SELECT q.number, q.status, q.valid_until, q.answered_at INTO quote FROM sales_crm.quote q WHERE q.quote_id = link.quote_id;
 	CASE
 		WHEN quote.status IN ('signed', 'declined', 'change_requested') THEN
 			RAISE EXCEPTION 'quote % was answered', quote.number
@@ -131,6 +123,8 @@ BEGIN
 		ELSE
 			NULL;
 	END CASE;
+	number := quote.number;
+	snapshot_sha256 := quote.snapshot_sha256;
 	answered_at := clock_timestamp();
 	status := quote.status;
 END
@@ -159,25 +153,30 @@ DECLARE
 	sale record;
 	problem text;
 BEGIN
-	SELECT o.opportunity_id, o.pipeline_id, o.phase_id, o.closed_at, p.position INTO sale
-	FROM sales_crm.opportunity o JOIN sales_crm.quote q USING (opportunity_id) JOIN sales_crm.phase p USING (phase_id)
+	SELECT o.opportunity_id, o.closed_at, t.phase_id, t.outcome INTO sale
+	FROM sales_crm.quote q
+	JOIN sales_crm.opportunity o ON o.opportunity_id = q.opportunity_id
+	JOIN sales_crm.phase p ON p.phase_id = o.phase_id
+	LEFT JOIN LATERAL (
+		SELECT x.phase_id, x.outcome, x.position FROM sales_crm.phase x
+		WHERE x.pipeline_id = o.pipeline_id AND x.active
+			AND CASE target WHEN 'signed' THEN x.on_quote_signed ELSE x.outcome = target END
+		ORDER BY x.position, x.phase_id LIMIT 1) t
+	ON t.phase_id <> o.phase_id AND (t.outcome IS NOT NULL OR t.position > p.position)
 	WHERE q.quote_id = move_opportunity_of.quote_id;
 	IF sale.closed_at IS NOT NULL THEN
 		RETURN 'the opportunity is closed';
 	END IF;
+	IF sale.phase_id IS NULL THEN
+		RETURN NULL;
+	END IF;
 	-- A rule of the pipeline may forbid it; the answer stands all the same
 	BEGIN
 		UPDATE sales_crm.opportunity o
-		SET phase_id = t.phase_id,
-			lost_reason_id = CASE WHEN t.outcome = 'lost' THEN coalesce(o.lost_reason_id, t.declining_lost_reason_id) ELSE o.lost_reason_id END
-		FROM (
-			SELECT p.phase_id, p.outcome, p.position, c.declining_lost_reason_id
-			FROM sales_crm.phase p, sales_crm.company c
-			WHERE p.pipeline_id = sale.pipeline_id AND p.active
-				AND CASE target WHEN 'signed' THEN p.on_quote_signed ELSE p.outcome = target END
-			ORDER BY p.position, p.phase_id LIMIT 1) t
-		WHERE o.opportunity_id = sale.opportunity_id AND t.phase_id <> sale.phase_id
-			AND (t.outcome IS NOT NULL OR t.position > sale.position);
+		SET phase_id = sale.phase_id,
+			lost_reason_id = CASE WHEN sale.outcome = 'lost' THEN coalesce(o.lost_reason_id, (SELECT c.declining_lost_reason_id FROM sales_crm.company c))
+				ELSE o.lost_reason_id END
+		WHERE o.opportunity_id = sale.opportunity_id;
 	EXCEPTION
 		WHEN SQLSTATE 'SC001' OR SQLSTATE 'SC003' OR SQLSTATE 'SC201' THEN
 			GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT;
@@ -219,30 +218,30 @@ AS $$
 DECLARE
 	quote record;
 	other bigint;
-	made bigint;
+	file record;
 	problem text;
 BEGIN
 	UPDATE sales_crm.quote q SET status = 'signed', answered_at = s.signed_at
 	FROM sales_crm.signature s
 	WHERE q.quote_id = apply_signature.quote_id AND s.quote_id = q.quote_id
 	RETURNING q.opportunity_id, q.number, q.version, s.attachment_id, s.signer_name INTO quote;
-	IF (SELECT c.signing_supersedes_others FROM sales_crm.company c) THEN
-		FOR other IN SELECT q.quote_id FROM sales_crm.quote q
-			WHERE q.opportunity_id = quote.opportunity_id AND q.status IN ('sent', 'viewed') ORDER BY q.quote_id
-		LOOP
-			UPDATE sales_crm.quote q SET status = 'superseded' WHERE q.quote_id = other AND q.status IN ('sent', 'viewed');
-		END LOOP;
-	END IF;
+	FOR other IN SELECT q.quote_id FROM sales_crm.quote q
+		WHERE (SELECT c.signing_supersedes_others FROM sales_crm.company c)
+			AND q.opportunity_id = quote.opportunity_id AND q.status IN ('sent', 'viewed') ORDER BY q.quote_id
+	LOOP
+		UPDATE sales_crm.quote q SET status = 'superseded' WHERE q.quote_id = other AND q.status IN ('sent', 'viewed');
+	END LOOP;
 	IF quote.attachment_id IS NULL THEN
-		INSERT INTO sales_crm.attachment (opportunity_id, file_name, media_type, content)
+		INSERT INTO sales_crm.attachment AS f (opportunity_id, file_name, media_type, content)
 		VALUES (quote.opportunity_id, regexp_replace(quote.number, '[/\\[:cntrl:]]', '-', 'g') || CASE WHEN quote.version > 1 THEN '-v' || quote.version ELSE '' END || '-signed.html',
 			'text/html', convert_to(sales_crm.signed_document(quote_id), 'UTF8'))
-		RETURNING attachment_id INTO made;
-		UPDATE sales_crm.signature s SET attachment_id = made WHERE s.quote_id = apply_signature.quote_id;
+		RETURNING f.attachment_id, f.file_name, f.sha256 INTO file;
+		UPDATE sales_crm.signature s SET attachment_id = file.attachment_id WHERE s.quote_id = apply_signature.quote_id;
+	ELSE
+		SELECT f.attachment_id, f.file_name, f.sha256 INTO file FROM sales_crm.attachment f WHERE f.attachment_id = quote.attachment_id;
 	END IF;
 	PERFORM sales_crm.append_quote_event(quote_id, 'document', data => jsonb_build_object(
-			'attachment_id', f.attachment_id::text, 'file_name', f.file_name, 'sha256', encode(f.sha256, 'hex')))
-	FROM sales_crm.attachment f WHERE f.attachment_id = coalesce(made, quote.attachment_id);
+		'attachment_id', file.attachment_id::text, 'file_name', file.file_name, 'sha256', encode(file.sha256, 'hex')));
 	problem := sales_crm.move_opportunity_of(quote_id, 'signed');
 	PERFORM sales_crm.notify_seller(quote_id, 'quote.signed', concat_ws(E'\n', quote.signer_name, 'The opportunity stays in its phase: ' || problem || '.'),
 		jsonb_build_object('name', quote.signer_name));
@@ -265,7 +264,6 @@ DECLARE
 	payload CONSTANT jsonb := jsonb_build_object('answer', 'sign', 'snapshot', encode(snapshot_sha256, 'hex'), 'name', signer_name,
 		'email', signer_email, 'image', encode(sha256(signature_png), 'hex'), 'consent', consent_text);
 	answer record;
-	quote record;
 BEGIN
 	answer := sales_crm.check_answer(token, request_key, payload);
 	IF answer.is_repeated THEN
@@ -273,10 +271,8 @@ BEGIN
 		answered_at := answer.answered_at;
 		RETURN;
 	END IF;
-	SELECT q.number, q.snapshot_sha256, (q.snapshot #>> '{totals,gross}')::numeric >= t.code_above AS needs_code INTO quote
-	FROM sales_crm.quote q JOIN sales_crm.quote_template t USING (quote_template_id) WHERE q.quote_id = answer.quote_id;
-	IF sign_quote.snapshot_sha256 IS DISTINCT FROM quote.snapshot_sha256 THEN
-		RAISE EXCEPTION 'quote % is not the one that was read', quote.number
+	IF sign_quote.snapshot_sha256 IS DISTINCT FROM answer.snapshot_sha256 THEN
+		RAISE EXCEPTION 'quote % is not the one that was read', answer.number
 			USING ERRCODE = 'SC105', DETAIL = 'The hash given is not that of the quote.', HINT = 'Read it again, then sign.';
 	END IF;
 	PERFORM sales_crm.check_person(signer_name, signer_email, 'signer', true);
@@ -287,7 +283,8 @@ BEGIN
 	IF signature_png IS NOT NULL THEN
 		PERFORM sales_crm.check_signature_png(signature_png);
 	END IF;
-	IF quote.needs_code THEN
+	IF (SELECT t.code_above IS NOT NULL AND (q.snapshot #>> '{totals,gross}')::numeric >= t.code_above
+		FROM sales_crm.quote q JOIN sales_crm.quote_template t USING (quote_template_id) WHERE q.quote_id = answer.quote_id) THEN
 		PERFORM sales_crm.use_signing_code(answer.quote_link_id, code);
 	END IF;
 	INSERT INTO sales_crm.signature (quote_id, quote_link_id, signer_name, signer_email, image, consent_text, ip, user_agent, signed_at, snapshot_sha256)

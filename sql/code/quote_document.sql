@@ -5,24 +5,21 @@ AS $$
 #variable_conflict use_variable
 DECLARE
 	quote record;
-	known bigint;
 BEGIN
-	SELECT q.number, q.opportunity_id INTO quote FROM sales_crm.quote q
+	SELECT q.number, q.opportunity_id,
+		EXISTS (SELECT FROM sales_crm.quote_document d WHERE d.quote_id = q.quote_id AND d.purpose = purpose) AS made,
+		(SELECT min(b.message_id) FILTER (WHERE b.kind = 'pdf' AND b.payload ->> 'purpose' = purpose
+				AND NOT EXISTS (SELECT FROM sales_crm.message_done o WHERE o.message_id = b.message_id))
+			FROM sales_crm.message_body b WHERE b.quote_id = q.quote_id) AS known
+	INTO quote FROM sales_crm.quote q
 	WHERE q.quote_id = quote_id AND q.html IS NOT NULL
 		AND (purpose = 'quote' OR purpose = 'signed' AND EXISTS (SELECT FROM sales_crm.signature s WHERE s.quote_id = q.quote_id));
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'quote % has no document to make a PDF of', quote_id
 			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Send it first, or have it signed; purposes are quote and signed.';
 	END IF;
-	IF EXISTS (SELECT FROM sales_crm.quote_document d WHERE d.quote_id = quote_id AND d.purpose = purpose) THEN
-		RETURN NULL;
-	END IF;
-	SELECT b.message_id INTO known FROM sales_crm.message_body b
-	WHERE b.quote_id = quote_id AND b.kind = 'pdf' AND b.payload ->> 'purpose' = purpose
-		AND NOT EXISTS (SELECT FROM sales_crm.message_done o WHERE o.message_id = b.message_id)
-	ORDER BY b.message_id LIMIT 1;
-	IF known IS NOT NULL THEN
-		RETURN known;
+	IF quote.made OR quote.known IS NOT NULL THEN
+		RETURN CASE WHEN NOT quote.made THEN quote.known END;
 	END IF;
 	RETURN sales_crm.queue_message('pdf', 'quote.pdf', jsonb_build_object('quote_id', quote_id, 'purpose', purpose),
 		recipient => quote.number || ' ' || purpose, quote_id => quote_id, opportunity_id => quote.opportunity_id);

@@ -105,17 +105,18 @@ AS $$
 DECLARE
 	-- Whatever it is, one hash and one look at one index: no token costs less than another
 	wanted CONSTANT bytea := sales_crm.token_sha256(coalesce(left(token, 100), ''));
+	opportunity bigint;
 BEGIN
-	SELECT l.quote_id, l.quote_link_id INTO quote_id, quote_link_id
-	FROM sales_crm.quote_link l
+	SELECT l.quote_id, l.quote_link_id, q.opportunity_id INTO quote_id, quote_link_id, opportunity
+	FROM sales_crm.quote_link l JOIN sales_crm.quote q ON q.quote_id = l.quote_id
 	WHERE l.token_sha256 = wanted AND l.revoked_at IS NULL AND (l.expires_at IS NULL OR l.expires_at > clock_timestamp());
 	IF quote_id IS NOT NULL AND locking THEN
-		-- In the order of all: opportunity, quote; then look again, since the link may have been revoked meanwhile
-		PERFORM FROM sales_crm.opportunity o WHERE o.opportunity_id = (SELECT q.opportunity_id FROM sales_crm.quote q WHERE q.quote_id = find_quote_link.quote_id) FOR NO KEY UPDATE;
-		PERFORM FROM sales_crm.quote q WHERE q.quote_id = find_quote_link.quote_id FOR NO KEY UPDATE;
+		-- In the order of all: opportunity, quote; and look again, since the link may have been revoked meanwhile
+		PERFORM FROM sales_crm.opportunity o WHERE o.opportunity_id = opportunity FOR NO KEY UPDATE;
 		SELECT l.quote_id, l.quote_link_id INTO quote_id, quote_link_id
-		FROM sales_crm.quote_link l
-		WHERE l.quote_link_id = find_quote_link.quote_link_id AND l.revoked_at IS NULL AND (l.expires_at IS NULL OR l.expires_at > clock_timestamp());
+		FROM sales_crm.quote_link l JOIN sales_crm.quote q ON q.quote_id = l.quote_id
+		WHERE l.quote_link_id = find_quote_link.quote_link_id AND l.revoked_at IS NULL AND (l.expires_at IS NULL OR l.expires_at > clock_timestamp())
+		FOR NO KEY UPDATE OF q;
 	END IF;
 	IF quote_id IS NULL THEN
 		RAISE EXCEPTION 'link is not known'
