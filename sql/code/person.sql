@@ -44,8 +44,8 @@ BEGIN
 		UNION SELECT r.quote_id FROM sales_crm.refusal r WHERE r.quote_link_id = ANY (links) OR lower(r.refuser_email) = address ORDER BY 1);
 	-- To the person, and to members about what the person did, which they are told by notification, too
 	messages := array(SELECT b.message_id FROM sales_crm.message_body b
-		WHERE b.kind = 'email' AND (lower(b.recipient) = address OR b.payload @> '{"auto_submitted": true}'
-			AND (b.quote_id = ANY (answered) OR b.opportunity_id = ANY (opportunities))) ORDER BY 1);
+		WHERE b.kind = 'email' AND (lower(b.recipient) = address
+			OR (b.quote_id = ANY (answered) OR b.opportunity_id = ANY (opportunities)) AND b.payload @> '{"auto_submitted": true}') ORDER BY 1);
 END
 $$;
 COMMENT ON FUNCTION sales_crm.person_keys(text) IS
