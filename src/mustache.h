@@ -2,7 +2,7 @@
  * mustache.h
  *		Templates: Mustache, as its specification says, over a tree of values.
  *
- * Nothing of the server is in here, so that the same file stands in the extension and in a
+ * Nothing of the server is in here, so that the same files stand in the extension and in a
  * fuzzer. Memory comes from the caller, who also frees it.
  */
 #ifndef SCRM_MUSTACHE_H
