@@ -52,7 +52,7 @@ INSERT INTO definer VALUES
 	('append_quote_event', 'quote_event is nobody''s to write'),
 	('log_access', 'access_log is nobody''s to write'),
 	('notify_seller', 'notifications of somebody else'),
-	('person_contacts', 'inner part of export_person()'),
+	('person_keys', 'inner part of export_person()'),
 	('queue_email', 'the outbox is nobody''s to write'),
 	('queue_event', 'the outbox is nobody''s to write'),
 	('queue_message', 'the outbox is nobody''s to write'),
