@@ -20,7 +20,6 @@
 
 #include "access/transam.h"
 #include "access/xact.h"
-#include "catalog/namespace.h"
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -31,6 +30,7 @@
 
 #include "check_cache.h"
 #include "compat.h"
+#include "plan.h"
 
 typedef struct TableChecks
 {
@@ -45,7 +45,7 @@ static MemoryContext outdated = NULL;
 static ExecutorStart_hook_type next_hook = NULL;
 
 static void start(QueryDesc *query, int eflags);
-static bool is_ours(Relation relation);
+static bool has_checks(Relation relation);
 static TableChecks *find_table(Relation relation);
 static void compile(TableChecks *table, Relation relation);
 static bool is_foreign(Node *node, void *context);
@@ -85,18 +85,17 @@ start(QueryDesc *query, int eflags)
 	{
 		ResultRelInfo *result = lfirst(cell);
 
-		if (result->RESULT_CHECKS == NULL && is_ours(result->ri_RelationDesc))
+		if (result->RESULT_CHECKS == NULL && has_checks(result->ri_RelationDesc))
 			result->RESULT_CHECKS = find_table(result->ri_RelationDesc)->states;
 	}
 }
 
 static bool
-is_ours(Relation relation)
+has_checks(Relation relation)
 {
 	const TupleConstr *constr = RelationGetDescr(relation)->constr;
 
-	return constr != NULL && constr->num_check > 0 &&
-		   RelationGetNamespace(relation) == get_namespace_oid("sales_crm", true);
+	return constr != NULL && constr->num_check > 0 && plan_is_ours(relation);
 }
 
 static TableChecks *

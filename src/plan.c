@@ -22,6 +22,7 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/plancache.h"
+#include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
@@ -111,6 +112,13 @@ plan_relation(const char *name)
 				 errmsg("table sales_crm.%s does not exist", name),
 				 errhint("Run CALL sales_crm.setup() to create the tables that are missing.")));
 	return relid;
+}
+
+/* plan_is_ours says whether a table is one of sales_crm, which need not be there. */
+bool
+plan_is_ours(Relation relation)
+{
+	return RelationGetNamespace(relation) == get_namespace_oid("sales_crm", true);
 }
 
 /* plan_owner returns the role that owns the tables: sales_crm.opportunity's. */

@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "executor/spi.h"
+#include "utils/relcache.h"
 
 #define SCRM_PLAN_MAX_ARGS 12
 
@@ -51,6 +52,7 @@ plan_value(SPITupleTable *table, uint64 row, int column)
 
 extern Oid plan_namespace(void);
 extern Oid plan_relation(const char *name);
+extern bool plan_is_ours(Relation relation);
 extern Oid plan_owner(void);
 
 #endif /* SCRM_PLAN_H */

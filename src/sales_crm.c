@@ -5,7 +5,8 @@
  * The way of the data: a statement meets opportunity.c, which asks transition.c and decides row by
  * row; then history.c and follow_up.c write, once per statement. All of them know the rules from
  * configuration.c and the session's member from member.c, and run SQL through plan.c. Whose rows a
- * session sees at all is known in access.c. check_cache.c makes all of it faster.
+ * session sees at all is known in access.c. check_cache.c and reference_cache.c make all of it
+ * faster.
  */
 #include "postgres.h"
 
@@ -20,6 +21,7 @@
 #include "opportunity.h"
 #include "outbox.h"
 #include "product_line.h"
+#include "reference_cache.h"
 
 SCRM_MODULE_MAGIC;
 
@@ -32,6 +34,7 @@ _PG_init(void)
 	member_init();
 	access_init();
 	check_cache_init();
+	reference_cache_init();
 	opportunity_init();
 	product_line_init();
 	outbox_init();

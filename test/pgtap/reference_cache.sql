@@ -1,0 +1,42 @@
+-- Promise: foreign keys of the tables of sales_crm hold for every row, though the rows of one statement
+-- look the same key up once. Checked: wrong keys in any place, more keys than are remembered, rows and
+-- referred rows that triggers take away in the middle of the statement.
+BEGIN;
+SET LOCAL client_min_messages = warning;
+SELECT plan(12);
+
+INSERT INTO sales_crm.account (name) SELECT 'Account ' || i FROM generate_series(1, 30) i;
+CREATE TEMP TABLE known AS SELECT row_number() OVER (ORDER BY account_id) AS i, account_id FROM sales_crm.account;
+CREATE FUNCTION pg_temp.account(integer) RETURNS bigint LANGUAGE sql STABLE AS $$ SELECT account_id FROM known WHERE i = $1 $$;
+CREATE FUNCTION pg_temp.looks() RETURNS bigint LANGUAGE sql AS $$ SELECT coalesce(idx_scan, 0) FROM pg_stat_xact_user_tables WHERE relid = 'sales_crm.account'::regclass $$;
+
+CREATE TEMP TABLE before AS SELECT pg_temp.looks() AS looks;
+INSERT INTO sales_crm.contact (account_id, name) SELECT k.account_id, 'c' FROM known k, generate_series(1, 200) WHERE k.i = 1;
+SELECT cmp_ok(pg_temp.looks() - looks, '<', 10::bigint, 'one key is looked up once') FROM before;
+SELECT lives_ok($$ INSERT INTO sales_crm.contact (account_id, name) SELECT account_id, 'c' FROM known, generate_series(1, 3) ORDER BY random() $$, 'more keys than are remembered');
+SELECT throws_ok($$ INSERT INTO sales_crm.contact (account_id, name) SELECT -1, 'c' FROM generate_series(1, 3) $$, '23503', NULL, 'a wrong key');
+SELECT throws_ok($$ INSERT INTO sales_crm.contact (account_id, name) SELECT CASE g WHEN 40 THEN -1 ELSE pg_temp.account(1) END, 'c' FROM generate_series(1, 50) g $$, '23503', NULL, 'a wrong key among right ones');
+SELECT throws_ok($$ INSERT INTO sales_crm.contact (account_id, name) SELECT CASE g WHEN 40 THEN -1 ELSE account_id END, 'c' FROM known, generate_series(1, 2) g UNION ALL SELECT -1, 'c' $$, '23503', NULL, 'or among many');
+INSERT INTO sales_crm.opportunity (name, account_id) VALUES ('deal', pg_temp.account(1));
+INSERT INTO sales_crm.product_line (opportunity_id, name, unit, unit_price) SELECT opportunity_id, 'p', u, 1 FROM sales_crm.opportunity, unnest(array['C62', 'HUR', 'C62', 'HUR']) u WHERE opportunity.name = 'deal';
+SELECT throws_ok($$ INSERT INTO sales_crm.product_line (opportunity_id, name, unit, unit_price) SELECT opportunity_id, 'p', u, 1 FROM sales_crm.opportunity, unnest(array['C62', 'C63', 'HUR']) u WHERE opportunity.name = 'deal' $$, '23503', NULL, 'keys that are texts');
+DELETE FROM sales_crm.contact;
+
+-- A row that is gone when its turn comes is not looked up, and teaches nothing. A trigger of that name is before those of keys
+CREATE FUNCTION pg_temp.take() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	DELETE FROM sales_crm.contact c WHERE c.contact_id = NEW.contact_id AND NEW.name = 'gone';
+	DELETE FROM sales_crm.account a WHERE NEW.name = 'orphan' AND a.account_id = NEW.account_id;
+	UPDATE sales_crm.account a SET account_id = -a.account_id WHERE NEW.name = 'moved' AND a.account_id = NEW.account_id;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER "A_take" AFTER INSERT ON sales_crm.contact FOR EACH ROW EXECUTE FUNCTION pg_temp.take();
+SELECT lives_ok($$ INSERT INTO sales_crm.contact (account_id, name) VALUES (-1, 'gone') $$, 'a row that is gone');
+SELECT throws_ok($$ INSERT INTO sales_crm.contact (account_id, name) VALUES (-1, 'gone'), (-1, 'stays') $$, '23503', NULL, 'its wrong key in another row');
+SELECT throws_ok($$ INSERT INTO sales_crm.contact (account_id, name) VALUES (pg_temp.account(2), 'stays'), (pg_temp.account(2), 'moved') $$, '23503', NULL, 'a key that is changed meanwhile');
+SELECT lives_ok($$ INSERT INTO sales_crm.contact (account_id, name) VALUES (pg_temp.account(3), 'gone'), (pg_temp.account(3), 'stays'), (pg_temp.account(3), 'stays') $$, 'right keys');
+SELECT lives_ok($$ INSERT INTO sales_crm.contact (account_id, name) VALUES (pg_temp.account(2), 'stays'), (pg_temp.account(2), 'orphan') $$, 'a referred row that is taken away takes them along');
+SELECT is_empty($$ SELECT contact_id FROM sales_crm.contact c WHERE NOT EXISTS (SELECT FROM sales_crm.account a WHERE a.account_id = c.account_id) $$, 'no row refers to nothing');
+
+SELECT * FROM finish();
+ROLLBACK;
