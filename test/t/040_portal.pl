@@ -271,6 +271,17 @@ foreach my $bytes ("\r\n\r\n", "\0" x 100, "GET\r\n\r\n", "GET / HTTP/9.9\r\n$ho
 {
 	unlike(raw($port, $bytes, 1), qr{^HTTP/1\.[01] (2|5(?!05))}, 'malformed: ' . (substr($bytes, 0, 20) =~ s/[^ -~]/./gr));
 }
+# What the library answers by itself has not our headers: it is fixed text, and the last on its connection
+foreach my $bytes ("GET /<mark> HTTP/9.9\r\n$host\r\n", "GET /<mark> HTTP/1.1\r\nX: <mark>\r\n\r\n", "GET / HTTP/1.1\r\n$host<mark>\r\n\r\n", "POST /q/$fresh/sign HTTP/1.1\r\n${host}Content-Length: -1<mark>\r\n\r\n",
+	"GET /<mark>" . 'a' x 100000 . " HTTP/1.1\r\n$host\r\n", "GET / HTTP/1.1\r\n${host}X: <mark>" . 'a' x 100000 . "\r\n\r\n", "POST /q/$fresh/sign HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\n<mark>\r\n")
+{
+	my $from = time;
+	my $answer = raw($port, $bytes . "GET /robots.txt HTTP/1.1\r\n$host\r\n", 5);
+	my $shown = substr($bytes, 0, 100) =~ s/\Q$fresh\E|\Q$host\E|[^ -~]//gr;
+	cmp_ok(time - $from, '<', 4, "$shown: the connection ends");
+	unlike($answer, qr/mark|User-agent/, 'and nothing that was sent comes back, or is served');
+	like($answer, qr{^HTTP/1\.1 (400|413|414|431|505) .*?^Connection: close}ms, 'which the answer says');
+}
 is(http($port, 'GET', '/robots.txt')->{status}, 200, 'and it goes on');
 is(http($port, 'POST', "/q/$fresh/sign", { 'Content-Length' => 2_000_000_000 }, '')->{status}, 413, 'a body that is said to be too large');
 is(http($port, 'POST', "/q/$fresh/sign", { 'Content-Length' => '9' x 30 }, '')->{status} =~ /^4/, 1, 'or larger than numbers');
