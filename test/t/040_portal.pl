@@ -418,6 +418,28 @@ is(portal_stop($portal), 0, 'SIGTERM ends it');
 	is($?, 0, 'then it ends');
 }
 
+# The database gives fewer connections than the portal may open: those that there are do
+{
+	my (undef, $crowded) = portal_quote($node);
+	query('ALTER ROLE portal CONNECTION LIMIT 1');
+	$portal = portal_start($node);
+	is(http($portal->{port}, 'GET', "/q/$crowded")->{status}, 200, 'one connection');
+	my @clients = map {
+		my $client = fork() // die;
+		if ($client == 0)
+		{
+			POSIX::_exit(scalar grep { http($portal->{port}, 'GET', "/q/$crowded")->{status} != 200 } 1 .. 20);
+		}
+		$client;
+	} 1 .. 4;
+	my $failed = 0;
+	foreach (@clients) { waitpid $_, 0; $failed += $? >> 8; }
+	is($failed, 0, 'serves all, if one after the other');
+	like(slurp_file($portal->{log}), qr/too many connections for role/, 'and the log tells why');
+	query('ALTER ROLE portal CONNECTION LIMIT -1');
+	portal_stop($portal);
+}
+
 # The database dies and comes back: a page that says so, recovery by itself, no answer lost or doubled
 {
 	my @quotes = map { [ portal_quote($node) ] } 1 .. 12;

@@ -234,40 +234,49 @@ pool_check(const Config *config)
 	return NULL;
 }
 
-/* take: an open connection of one's own, or NULL when none is to be had */
+/*
+ * take: an open connection of one's own, or NULL when none is to be had. Where the database gives no
+ * more of them, those that there are do.
+ */
 static Slot *
 take(void)
 {
 	struct timespec until;
-	Slot *slot = NULL;
+	bool waited = true;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += WAIT_SECONDS;
 	pthread_mutex_lock(&lock);
-	for (;;)
+	figures.calls++;
+	while (waited)
 	{
+		bool may_open = clock_milliseconds() >= closed_until;
+		bool any_open = false;
+		Slot *slot = NULL;
+
 		/* One that is open before one that is to be opened */
 		for (int i = 0; i < slot_count; i++)
 		{
-			if (!slots[i].busy && (slot == NULL || slots[i].connection != NULL))
-			{
+			bool is_open = slots[i].connection != NULL;
+
+			any_open |= is_open;
+			if (!slots[i].busy && (is_open || may_open) && (slot == NULL || is_open))
 				slot = &slots[i];
-				if (slot->connection != NULL)
-					break;
-			}
 		}
-		if (slot != NULL || pthread_cond_timedwait(&freed, &lock, &until) != 0)
-			break;
+		if (slot != NULL)
+		{
+			slot->busy = true;
+			pthread_mutex_unlock(&lock);
+			if (slot->connection != NULL || connect_slot(slot))
+				return slot;
+			give(slot);
+			pthread_mutex_lock(&lock);
+		}
+		else
+			waited = (any_open || may_open) && pthread_cond_timedwait(&freed, &lock, &until) == 0;
 	}
-	figures.calls++;
-	if (slot == NULL)
-		figures.failures++;
-	else
-		slot->busy = true;
+	figures.failures++;
 	pthread_mutex_unlock(&lock);
-	if (slot == NULL || slot->connection != NULL || connect_slot(slot))
-		return slot;
-	give(slot);
 	return NULL;
 }
 
@@ -284,20 +293,14 @@ static bool
 connect_slot(Slot *slot)
 {
 	Buffer problem = {0};
-	PGconn *connection;
-	bool closed;
+	PGconn *connection = connect_now(settings, &problem);
 
-	pthread_mutex_lock(&lock);
-	closed = clock_milliseconds() < closed_until;
-	pthread_mutex_unlock(&lock);
-	if (closed)
-		return false;
-	connection = connect_now(settings, &problem);
 	pthread_mutex_lock(&lock);
 	if (connection == NULL)
 	{
 		closed_until = clock_milliseconds() + RETRY_MILLISECONDS;
-		figures.failures++;
+		/* Who waits for it need not */
+		pthread_cond_broadcast(&freed);
 	}
 	slot->connection = connection;
 	memset(slot->prepared, 0, sizeof(slot->prepared));
