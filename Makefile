@@ -84,7 +84,7 @@ help:
 	@echo 'make demo         a private server, a small company, the main job shown (STAY=1: leave it running)'
 	@echo 'make test         everything set up, every test run (SUITES="regress isolation pgtap tap", PG=17 or 18)'
 	@echo 'make bench        figures against hand-written SQL and a PL/pgSQL twin (ROUNDS=5 FIGURES=opportunity)'
-	@echo 'make stress       long campaigns (SECONDS=20, SEED=…)'
+	@echo 'make stress       long campaigns (SECONDS=20, SEED=…, STRESS=portal for one)'
 	@echo 'make valgrind     the SQL tests under valgrind'
 	@echo 'make screenshots  every page of the portal at phone and desktop size, in the folder screenshots'
 	@echo 'make fuzz         fuzzing of what reads bytes of strangers, with sanitizers (SECONDS=60 HARNESS=mustache)'
@@ -114,7 +114,7 @@ bench:
 stress:
 	@test/lib/packages test
 	@test/lib/install
-	@STRESS_SECONDS=$(or $(SECONDS),20) $(if $(SEED),STRESS_SEED=$(SEED)) test/lib/test stress
+	@STRESS_SECONDS=$(or $(SECONDS),20) $(if $(SEED),STRESS_SEED=$(SEED)) $(if $(STRESS),STRESS=$(STRESS)) test/lib/test stress
 
 valgrind:
 	@test/lib/packages test valgrind
