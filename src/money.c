@@ -24,11 +24,6 @@
 #include "decimal.h"
 #include "money.h"
 
-#define AMOUNT_LIMIT INT64CONST(1000000000000000) /* 10^15 in the major unit */
-#define QUANTITY_LIMIT INT64CONST(1000000000)
-#define PRICE_LIMIT INT64CONST(1000000000000)
-#define MILLION INT64CONST(1000000)
-
 /* A part of a whole, to be split off by largest remainder */
 typedef struct Part
 {
@@ -38,10 +33,6 @@ typedef struct Part
 	int index;
 } Part;
 
-static int64 read_decimal(const char *what, NullableDatum value, int scale, int64 low, int64 high);
-static MoneyDiscount
-read_discount(const Currency *currency, NullableDatum percent, NullableDatum amount);
-static void refuse(const char *message, char *detail, const char *hint);
 static int64 checked_amount(int128 amount, const Offer *offer);
 static void add_to(int64 *sum, int64 amount, const Offer *offer);
 static int find_rate(Offer *offer, const MoneyLine *line);
@@ -60,44 +51,14 @@ money_offer(const Currency *currency, VatMethod method, bool prices_include_tax,
 	Offer *offer = palloc0_array(Offer, 1);
 	int64 unit = decimal_power(currency->minor_units);
 
-	offer->limit = AMOUNT_LIMIT > DECIMAL_MAX / unit ? DECIMAL_MAX : AMOUNT_LIMIT * unit - 1;
+	offer->limit =
+		MONEY_AMOUNT_LIMIT > DECIMAL_MAX / unit ? DECIMAL_MAX : MONEY_AMOUNT_LIMIT * unit - 1;
 	offer->currency = currency;
 	offer->method = method;
 	offer->prices_include_tax = prices_include_tax;
 	offer->for_lines = wants_lines;
 	offer->wants_lines = wants_lines || method == VAT_PER_LINE;
 	return offer;
-}
-
-void
-money_check_discount(const Currency *currency, NullableDatum percent, NullableDatum amount)
-{
-	(void) read_discount(currency, percent, amount);
-}
-
-void
-money_set_discount(Offer *offer, NullableDatum percent, NullableDatum amount)
-{
-	offer->given = read_discount(offer->currency, percent, amount);
-}
-
-MoneyLine
-money_line(const Currency *currency, NullableDatum quantity, NullableDatum unit_price,
-		   NullableDatum discount_percent, NullableDatum discount_amount, NullableDatum tax_percent)
-{
-	MoneyLine line = {.optional = false};
-
-	line.quantity = read_decimal("quantity", quantity, MONEY_DECIMALS, -QUANTITY_LIMIT * MILLION,
-								 QUANTITY_LIMIT * MILLION);
-	if (line.quantity == 0)
-		refuse("quantity must not be 0", psprintf("It is %d.", 0),
-			   "A return has a negative quantity; DELETE a line that is not wanted.");
-	line.unit_price =
-		read_decimal("unit_price", unit_price, MONEY_DECIMALS, 0, PRICE_LIMIT * MILLION);
-	line.discount = read_discount(currency, discount_percent, discount_amount);
-	line.tax_percent =
-		read_decimal("tax_percent", tax_percent, MONEY_PERCENT_DECIMALS, 0, MONEY_HUNDRED_PERCENT);
-	return line;
 }
 
 void
@@ -118,7 +79,7 @@ money_add_line(Offer *offer, const MoneyLine *line)
 	else if (line->discount.kind == DISCOUNT_AMOUNT)
 	{
 		if (line->discount.value > size)
-			refuse(
+			money_refuse(
 				"discount of a line exceeds its amount",
 				psprintf("The discount is %s of %s.",
 						 numeric_normalize(DatumGetNumeric(
@@ -179,67 +140,6 @@ money_percent(int64 list, int64 discounted)
 	if (list <= 0 || discounted >= list)
 		return 0;
 	return (int64) -decimal_floor(-((int128) list - discounted) * MONEY_HUNDRED_PERCENT, list);
-}
-
-/* read_decimal reads a value from low to high, in units of the scale. */
-static int64
-read_decimal(const char *what, NullableDatum value, int scale, int64 low, int64 high)
-{
-	DecimalFit fit;
-	int64 found = 0;
-
-	if (value.isnull)
-		ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION), errmsg("%s must be given", what),
-						errdetail("It is NULL."), errhint("Give each item its %s.", what)));
-	fit = decimal_from_numeric(value.value, scale, &found);
-	if (fit == DECIMAL_NOT_FINITE)
-		refuse(psprintf("%s is not a number", what), "NaN and Infinity cannot be summed.",
-			   "Give a number.");
-	if (fit == DECIMAL_TOO_MANY_DECIMALS)
-		refuse(psprintf("%s has too many decimals", what),
-			   psprintf("It is %s; %d decimals are allowed.",
-						DatumGetCString(DirectFunctionCall1(numeric_out, value.value)), scale),
-			   "Round it.");
-	if (fit == DECIMAL_OUT_OF_RANGE || found < low || found > high)
-		refuse(psprintf("%s is out of range", what),
-			   psprintf("It is %s, and must be from " INT64_FORMAT " to " INT64_FORMAT ".",
-						DatumGetCString(DirectFunctionCall1(numeric_out, value.value)),
-						low / decimal_power(scale), high / decimal_power(scale)),
-			   "Give a value within the range.");
-	return found;
-}
-
-static MoneyDiscount
-read_discount(const Currency *currency, NullableDatum percent, NullableDatum amount)
-{
-	MoneyDiscount discount = {.kind = DISCOUNT_NONE, .value = 0};
-
-	if (!percent.isnull && !amount.isnull)
-		refuse("a discount is a percentage or an amount, not both",
-			   "Both discount_percent and discount_amount are given.", "Set one of them to NULL.");
-	if (!percent.isnull)
-	{
-		discount.kind = DISCOUNT_PERCENT;
-		discount.value = read_decimal("discount_percent", percent, MONEY_PERCENT_DECIMALS, 0,
-									  MONEY_HUNDRED_PERCENT);
-	}
-	else if (!amount.isnull)
-	{
-		int64 unit = decimal_power(currency->minor_units);
-
-		discount.kind = DISCOUNT_AMOUNT;
-		discount.value =
-			read_decimal("discount_amount", amount, currency->minor_units, 0,
-						 AMOUNT_LIMIT > DECIMAL_MAX / unit ? DECIMAL_MAX : AMOUNT_LIMIT * unit);
-	}
-	return discount;
-}
-
-static void
-refuse(const char *message, char *detail, const char *hint)
-{
-	ereport(ERROR, (errcode(ERRCODE_CHECK_VIOLATION), errmsg_internal("%s", message),
-					errdetail_internal("%s", detail), errhint("%s", hint)));
 }
 
 /* checked_amount returns minor units that are within what an amount may be. */
@@ -373,13 +273,13 @@ split_over_rates(Offer *offer)
 	else
 		offer->discount = offer->given.value;
 	if (!percent && offer->discount > Max(offer->amount, 0))
-		refuse("discount exceeds the total",
-			   psprintf("The discount is %s of %s.",
-						numeric_normalize(DatumGetNumeric(
-							decimal_to_numeric(offer->discount, offer->currency->minor_units))),
-						numeric_normalize(DatumGetNumeric(
-							decimal_to_numeric(offer->amount, offer->currency->minor_units)))),
-			   "Lower discount_amount first, or use discount_percent.");
+		money_refuse("discount exceeds the total",
+					 psprintf("The discount is %s of %s.",
+							  numeric_normalize(DatumGetNumeric(decimal_to_numeric(
+								  offer->discount, offer->currency->minor_units))),
+							  numeric_normalize(DatumGetNumeric(decimal_to_numeric(
+								  offer->amount, offer->currency->minor_units)))),
+					 "Lower discount_amount first, or use discount_percent.");
 	if (percent || offer->discount != 0)
 	{
 		for (int i = 0; i < offer->nrates; i++)

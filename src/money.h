@@ -10,12 +10,16 @@
 
 #include "postgres.h"
 
+#include "compat.h"
 #include "configuration.h"
 
 /* Decimals of quantities and unit prices, and of percentages */
 #define MONEY_DECIMALS 6
 #define MONEY_PERCENT_DECIMALS 4
 #define MONEY_HUNDRED_PERCENT INT64CONST(1000000)
+
+/* Amounts stay below it, in the major unit: 10^15 */
+#define MONEY_AMOUNT_LIMIT INT64CONST(1000000000000000)
 
 typedef enum MoneyDiscountKind
 {
@@ -117,5 +121,8 @@ extern void money_compute(Offer *offer);
 
 /* What discount part of list is, in ten-thousandths of a percent, rounded up */
 extern int64 money_percent(int64 list, int64 discounted);
+
+/* Raises 23514 */
+pg_noreturn extern void money_refuse(const char *message, const char *detail, const char *hint);
 
 #endif /* SCRM_MONEY_H */
