@@ -1,7 +1,8 @@
 /*
  * fuzz_mustache.c
  *		Promise: mustache.c and mustache_parse.c neither read nor write where they must not, end, free
- *		all they took, and name a place for every problem, whatever the template, the partials and the data.
+ *		all they took, and name a place for every problem, whatever the template, the partials and the
+ *		data.
  *
  * Input: up to four texts, ended by a byte 0: template, partial a, partial b, data. Data is a byte
  * per value: what it is, and how many members it has.
