@@ -1,5 +1,5 @@
 -- Rules of the configuration of pipelines and phases. What an opportunity may do with them is
--- decided in src/transition.c.
+-- decided in src/transition_rule.c.
 
 CREATE FUNCTION sales_crm.pipeline_guard()
 RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
