@@ -2,16 +2,17 @@
  * load.c
  *		Sends requests of a file over kept connections, as fast as they are answered or at a rate.
  *
- *	load PORT CONNECTIONS SECONDS RATE FILE [once]
+ *	load PORT CONNECTIONS SECONDS RATE FILE [REQUESTS]
  *
- * FILE: each request after a line with its length. once: to its end, else again and again. RATE is
- * requests a second, 0 for no limit; a request that is late because others are counts from when it was
- * to be sent. Prints: requests a second, median and 99th percentile in milliseconds, answers that
+ * FILE: each request after a line with its length, sent again and again, REQUESTS of them at most. RATE
+ * is requests a second, 0 for no limit; a request that is late because others are counts from when it
+ * was to be sent. Prints: requests a second, median and 99th percentile in milliseconds, answers that
  * were neither 2xx nor 303.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
@@ -35,7 +36,7 @@ typedef struct Connection
 static char **requests;
 static size_t *lengths;
 static int request_count;
-static int sent;
+static long sent;
 static float *times;
 static int answered;
 static int failed;
@@ -89,7 +90,7 @@ reconnect(Connection *c, int port)
 static void
 send_next(Connection *c, double due)
 {
-	int which = sent++ % request_count;
+	long which = sent++ % request_count;
 
 	c->due = due;
 	c->length = c->wanted = c->got = 0;
@@ -138,7 +139,7 @@ main(int argc, char **argv)
 	int count = atoi(argv[2]);
 	double seconds = atof(argv[3]);
 	double rate = atof(argv[4]);
-	int once = argc > 6;
+	long most = argc > 6 ? atol(argv[6]) : LONG_MAX;
 	Connection *connections = calloc((size_t) count, sizeof(Connection));
 	struct pollfd *polls = calloc((size_t) count, sizeof(struct pollfd));
 	double start;
@@ -155,7 +156,7 @@ main(int argc, char **argv)
 	for (;;)
 	{
 		double t = now();
-		int open = once ? sent < request_count : t < until;
+		int open = t < until && sent < most;
 
 		if (!open && busy == 0)
 			break;
@@ -165,7 +166,7 @@ main(int argc, char **argv)
 		{
 			Connection *c = &connections[i];
 
-			if (c->due == 0 && open && (!once || sent < request_count))
+			if (c->due == 0 && open && sent < most)
 			{
 				double due = rate > 0 ? start + scheduled / rate : t;
 

@@ -60,21 +60,21 @@ as_tester sales_crm_portal --config "$work/portal.conf" 2>"$work/portal.log" &
 sleep 1
 portal_pid=$(pgrep -fn "^[^ ]*sales_crm_portal --config $work/portal.conf")
 
-# requests FROM TO get|sign: a file for load, with forms that the secret makes valid
+# requests FROM TO get|sign|mixed: a file for load, with forms that the secret makes valid; of the mixed
+# ones each fifth is a form without a name, to be answered by 422
 requests() {
 	psql -c "SELECT token, snapshot FROM token WHERE id BETWEEN $1 AND $2 ORDER BY id" | perl -MDigest::SHA=hmac_sha256_hex -e '
 		my ($kind, $file) = @ARGV; open my $in, "<", $file; local $/; my $secret = <$in>; $/ = "\n";
 		my $cookie = "ab" x 32; my $at = sprintf "%08x", time;
 		while (my $line = <STDIN>) {
 			chomp $line; my ($token, $snapshot) = split /\|/, $line;
-			my $body = "";
-			if ($kind eq "sign") {
-				my $mac = hmac_sha256_hex(join("", map { pack("L", length $_) . $_ } "csrf", $cookie, $token, $at), $secret);
-				$body = "csrf=$at.$mac&request_key=key&snapshot=$snapshot&name=Carl&email=carl%40example.com&consent=yes";
-			}
-			my $request = ($kind eq "sign" ? "POST /q/$token/sign" : "GET /q/$token") . " HTTP/1.1\r\nHost: x\r\nUser-Agent: bench\r\n"
-				. ($kind eq "sign" ? "Cookie: sales_crm=$cookie\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: " . length($body) . "\r\n" : "") . "\r\n$body";
-			print length($request), "\n", $request;
+			my $mac = hmac_sha256_hex(join("", map { pack("L", length $_) . $_ } "csrf", $cookie, $token, $at), $secret);
+			my $form = "csrf=$at.$mac&request_key=key&snapshot=$snapshot&email=carl%40example.com&consent=yes";
+			my $head = "HTTP/1.1\r\nHost: x\r\nUser-Agent: bench\r\n";
+			my $get = sub { "GET $_[0] $head\r\n" };
+			my $post = sub { "POST /q/$token/sign ${head}Cookie: sales_crm=$cookie\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: " . length($_[0]) . "\r\n\r\n$_[0]" };
+			print map { length($_) . "\n$_" } $kind eq "sign" ? $post->("$form&name=Carl") : $get->("/q/$token"),
+				$kind eq "mixed" ? ($get->("/q/$token/document"), $get->("/q/$token/quote.pdf"), $get->("/asset/page.css"), $post->($form)) : ();
 		}' "$3" "$work/portal_secret"
 }
 memory() { awk '/^VmRSS/ {print $2}' "/proc/$portal_pid/status"; }
@@ -95,7 +95,7 @@ for round in $(seq "$rounds"); do
 	psql -c 'SET synchronous_commit = off' -c "CALL quotes(2 * $signed)" >/dev/null
 	first=$(psql -c "SELECT max(id) - 2 * $signed + 1 FROM token")
 	requests "$first" $((first + signed - 1)) sign >"$work/portal_post.txt"
-	read -r rps _ _ errors <<<"$("$work/load" "$portal_port" 32 60 0 "$work/portal_post.txt" once)"
+	read -r rps _ _ errors <<<"$("$work/load" "$portal_port" 32 60 0 "$work/portal_post.txt" "$signed")"
 	no_errors "$errors"
 	echo "$rps" >>"$work/portal_sign_rps"
 	psql -c "SELECT setval('next_token', $((first + signed)), false)" >/dev/null
@@ -106,9 +106,10 @@ figure "page, 32 connections, against open_quote() by pgbench" "$work/portal_rps
 figure "signing, 32 connections, against sign_quote() by pgbench" "$work/portal_sign_rps" "$work/portal_sign_tps" /s '>= 0.6'
 printf '%-58s %10.1f %10s %-4s %7s  goal %s\n' "page at half that load: 99th percentile" "$(median <"$work/portal_p99")" "" ms "" "<= 50"
 many=${REQUESTS:-100000}
-rate_seconds=$(awk "BEGIN {print $many / $(median <"$work/portal_rps")}")
+requests 1 $pages mixed >"$work/portal_mixed.txt"
 before=$(memory)
-"$work/load" "$portal_port" 32 "$rate_seconds" 0 "$work/portal_get.txt" >/dev/null
+read -r _ _ _ errors <<<"$("$work/load" "$portal_port" 32 36000 0 "$work/portal_mixed.txt" "$many")"
+[ "$errors" = $((many / 5)) ] || echo "  $errors answers were errors, $((many / 5)) of them wanted" >&2
 printf '%-58s %10d %10d %-4s %6.2fx  goal %s\n' "memory after $many more requests" "$(memory)" "$before" kB "$(awk "BEGIN {print $(memory) / $before}")" '<= 1.05 (flat)'
 echo "  resident after warming up: $warm kB"
 page=0
