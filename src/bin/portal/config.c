@@ -2,8 +2,6 @@
  * config.c
  *		The configuration: a table of keys tells initial values, bounds and what each is for.
  */
-#include <arpa/inet.h>
-#include <ctype.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,53 +128,11 @@ config_free(Config *config)
 }
 
 bool
-network_parse(const char *text, Network *network)
-{
-	char address[INET6_ADDRSTRLEN];
-	size_t length = strcspn(text, "/");
-	struct in_addr four;
-	int most = 128;
-	long bits;
-	char *end;
-
-	if (length >= sizeof(address))
-		return false;
-	memcpy(address, text, length);
-	address[length] = '\0';
-	if (inet_pton(AF_INET, address, &four) == 1)
-	{
-		memset(&network->address, 0, 10);
-		memset(network->address.s6_addr + 10, 0xff, 2);
-		memcpy(network->address.s6_addr + 12, &four, 4);
-		most = 32;
-	}
-	else if (inet_pton(AF_INET6, address, &network->address) != 1)
-		return false;
-	bits = most;
-	if (text[length] == '/')
-	{
-		if (!isdigit((unsigned char) text[length + 1]))
-			return false;
-		bits = strtol(text + length + 1, &end, 10);
-		if (*end != '\0' || bits > most)
-			return false;
-	}
-	network->bits = (int) bits + 128 - most;
-	return true;
-}
-
-bool
 config_trusts(const Config *config, const struct in6_addr *address)
 {
 	for (int i = 0; i < config->trusted_count; i++)
 	{
-		const Network *network = &config->trusted[i];
-		int whole = network->bits / 8;
-		int rest = network->bits % 8;
-
-		if (memcmp(address, &network->address, (size_t) whole) == 0 &&
-			(rest == 0 ||
-			 (address->s6_addr[whole] ^ network->address.s6_addr[whole]) >> (8 - rest) == 0))
+		if (network_has(&config->trusted[i], address))
 			return true;
 	}
 	return false;

@@ -5,18 +5,12 @@
 #ifndef PORTAL_CONFIG_H
 #define PORTAL_CONFIG_H
 
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 
-#define MAX_NETWORKS 32
+#include "network.h"
 
-/* A network of trusted proxies, IPv4 ones mapped into IPv6 */
-typedef struct Network
-{
-	struct in6_addr address;
-	int bits;
-} Network;
+#define MAX_NETWORKS 32
 
 typedef struct Config
 {
@@ -61,9 +55,6 @@ extern void config_print_sample(FILE *out);
 extern bool config_is_secure(const Config *config);
 
 extern void config_free(Config *config);
-
-/* Reads ADDRESS or ADDRESS/BITS */
-extern bool network_parse(const char *text, Network *network);
 
 /* Whether an address lies in one of the trusted networks */
 extern bool config_trusts(const Config *config, const struct in6_addr *address);

@@ -108,6 +108,12 @@ extern void request_free(Request *request);
 /* Reads the head; an answer is set when there is nothing more to do */
 extern void request_begin(Request *request, struct MHD_Connection *connection, const char *method);
 
+/* A header of the request, or NULL */
+extern const char *request_head(const Request *request, const char *name);
+
+/* Gets ready for the body, or says at once that it is not wanted */
+extern void request_begin_body(Request *request);
+
 /* A part of the body; false when the connection is to be cut */
 extern bool request_receive(Request *request, const char *data, size_t length);
 

@@ -76,7 +76,6 @@ on_request(void *cls, struct MHD_Connection *connection, const char *url, const 
 static void on_completed(void *cls, struct MHD_Connection *connection, void **context,
 						 enum MHD_RequestTerminationCode code);
 static void set_deadline(struct MHD_Connection *connection, int seconds);
-static bool read_peer(const struct sockaddr *peer, struct in6_addr *address);
 static void *watch(void *arg);
 
 bool
@@ -302,7 +301,8 @@ on_accept(void *cls, const struct sockaddr *address, socklen_t length)
 
 	(void) cls;
 	(void) length;
-	return limit_connection_allowed(read_peer(address, &peer) ? &peer : NULL) ? MHD_YES : MHD_NO;
+	return limit_connection_allowed(network_of_peer(address, &peer) ? &peer : NULL) ? MHD_YES
+																					: MHD_NO;
 }
 
 static void
@@ -317,7 +317,7 @@ on_connection(void *cls, struct MHD_Connection *connection, void **context,
 		mine = must_allocate(sizeof(Connection));
 		mine->socket =
 			MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-		mine->has_address = read_peer(
+		mine->has_address = network_of_peer(
 			MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr,
 			&mine->address);
 		mine->deadline = clock_milliseconds() + settings->header_seconds * 1000LL;
@@ -430,22 +430,6 @@ set_deadline(struct MHD_Connection *connection, int seconds)
 	pthread_mutex_lock(&lock);
 	mine->deadline = clock_milliseconds() + seconds * 1000LL;
 	pthread_mutex_unlock(&lock);
-}
-
-static bool
-read_peer(const struct sockaddr *peer, struct in6_addr *address)
-{
-	*address = in6addr_any;
-	if (peer != NULL && peer->sa_family == AF_INET6)
-		*address = ((const struct sockaddr_in6 *) peer)->sin6_addr;
-	else if (peer != NULL && peer->sa_family == AF_INET)
-	{
-		memset(address->s6_addr + 10, 0xff, 2);
-		memcpy(address->s6_addr + 12, &((const struct sockaddr_in *) peer)->sin_addr, 4);
-	}
-	else
-		return false;
-	return true;
 }
 
 /* watch: cuts connections whose deadline has passed; their threads notice and close them */
