@@ -31,17 +31,11 @@ RETURNS record LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
-DECLARE
-	quote record;
 BEGIN
-	quote := sales_crm.lock_quote(quote_id);
-	IF quote.sent_at IS NULL OR quote.status IN ('withdrawn', 'superseded') THEN
-		RAISE EXCEPTION 'quote % has no links', quote.number
-			USING ERRCODE = 'SC102', DETAIL = format('Its status is %s.', quote.status),
-				HINT = 'SELECT * FROM sales_crm.send_quote(…) makes the first link of a draft.';
+	IF contact_id IS NOT NULL AND (recipient_name IS NULL OR recipient_email IS NULL) THEN
+		SELECT coalesce(recipient_name, k.name), coalesce(recipient_email, k.email) INTO recipient_name, recipient_email
+		FROM sales_crm.contact k WHERE k.contact_id = add_quote_link.contact_id;
 	END IF;
-	SELECT coalesce(recipient_name, k.name), coalesce(recipient_email, k.email) INTO recipient_name, recipient_email
-	FROM (VALUES (1)) AS one LEFT JOIN sales_crm.contact k ON k.contact_id = add_quote_link.contact_id;
 	-- The one before it, of the same recipient and channel, leads nowhere from now on
 	UPDATE sales_crm.quote_link l SET revoked_at = clock_timestamp()
 	WHERE l.quote_id = add_quote_link.quote_id AND l.channel = add_quote_link.channel AND l.revoked_at IS NULL
@@ -56,7 +50,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sales_crm.add_quote_link(bigint, text, text, text, bigint, timestamptz) IS
-	'make_quote_link(), for those who have asked already whether the session may';
+	'make_quote_link(), for those who have locked the quote, and asked already whether the session may and whether it was sent';
 
 CREATE FUNCTION sales_crm.make_quote_link(quote_id bigint, channel text DEFAULT 'link', recipient_name text DEFAULT NULL,
 	recipient_email text DEFAULT NULL, contact_id bigint DEFAULT NULL, expires_at timestamptz DEFAULT NULL,
@@ -65,8 +59,16 @@ RETURNS record LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
+DECLARE
+	quote record;
 BEGIN
 	PERFORM sales_crm.require_quote(quote_id);
+	quote := sales_crm.lock_quote(quote_id);
+	IF quote.sent_at IS NULL OR quote.status IN ('withdrawn', 'superseded') THEN
+		RAISE EXCEPTION 'quote % has no links', quote.number
+			USING ERRCODE = 'SC102', DETAIL = format('Its status is %s.', quote.status),
+				HINT = 'SELECT * FROM sales_crm.send_quote(…) makes the first link of a draft.';
+	END IF;
 	SELECT l.quote_link_id, l.token INTO quote_link_id, token
 	FROM sales_crm.add_quote_link(quote_id, channel, recipient_name, recipient_email, contact_id, expires_at) l;
 END

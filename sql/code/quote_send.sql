@@ -91,24 +91,13 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
-	quote record;
 	facts jsonb;
 	document text;
 BEGIN
-	quote := sales_crm.lock_quote(quote_id);
-	IF quote.closed_at IS NOT NULL THEN
-		RAISE EXCEPTION 'quote belongs to a closed opportunity'
-			USING ERRCODE = 'SC004', DETAIL = format('The opportunity of quote %s was closed at %s.', quote.number, quote.closed_at),
-				HINT = 'A manager can reopen it by moving it to an open phase of its pipeline.';
-	END IF;
-	IF sales_crm.is_past(quote.valid_until) THEN
-		RAISE EXCEPTION 'quote is no longer valid'
-			USING ERRCODE = 'SC104', DETAIL = format('The last day of quote %s was %s.', quote.number, quote.valid_until),
-				HINT = 'UPDATE sales_crm.quote SET valid_until to a later day first.';
-	END IF;
 	IF NOT EXISTS (SELECT FROM sales_crm.quote_line l WHERE l.quote_id = freeze_quote.quote_id AND l.kind = 'item') THEN
 		RAISE EXCEPTION 'quote has no items'
-			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('It is quote %s.', quote.number), HINT = 'Add lines to sales_crm.quote_line first.';
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Add lines to sales_crm.quote_line first.',
+				DETAIL = format('It is quote %s.', (SELECT q.number FROM sales_crm.quote q WHERE q.quote_id = freeze_quote.quote_id));
 	END IF;
 	PERFORM sales_crm.check_quote_discount(quote_id);
 	facts := sales_crm.quote_snapshot(quote_id, sales_crm.today());
@@ -121,7 +110,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sales_crm.freeze_quote(bigint) IS
-	'Freezes a draft: snapshot and document, with their hashes. Errors: SC004, SC104, SC201 for too much discount, 55000 for a quote without items, P0002';
+	'Freezes a draft that send_quote() has locked: snapshot and document, with their hashes. Errors: SC201 for too much discount, 55000 for a quote without items';
 
 CREATE FUNCTION sales_crm.queue_quote_email(quote_link_id bigint, event text, link text, subject text DEFAULT NULL, body text DEFAULT NULL)
 RETURNS bigint LANGUAGE plpgsql
@@ -180,6 +169,16 @@ BEGIN
 				HINT = 'Name one: send_quote(…, email => ''…'').';
 	END IF;
 	IF quote.status = 'draft' THEN
+		IF quote.closed_at IS NOT NULL THEN
+			RAISE EXCEPTION 'quote belongs to a closed opportunity'
+				USING ERRCODE = 'SC004', DETAIL = format('The opportunity of quote %s was closed at %s.', quote.number, quote.closed_at),
+					HINT = 'A manager can reopen it by moving it to an open phase of its pipeline.';
+		END IF;
+		IF sales_crm.is_past(quote.valid_until) THEN
+			RAISE EXCEPTION 'quote is no longer valid'
+				USING ERRCODE = 'SC104', DETAIL = format('The last day of quote %s was %s.', quote.number, quote.valid_until),
+					HINT = 'UPDATE sales_crm.quote SET valid_until to a later day first.';
+		END IF;
 		PERFORM sales_crm.freeze_quote(quote_id);
 	ELSIF quote.status NOT IN ('sent', 'viewed', 'signed') OR quote.status <> 'signed' AND sales_crm.is_past(quote.valid_until) THEN
 		RAISE EXCEPTION 'quote cannot be sent'
