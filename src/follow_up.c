@@ -84,7 +84,7 @@ Datum
 scrm_opportunity_follow_up(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = trigger_require(fcinfo, "opportunity_follow_up", TRIGGER_EVENT_AFTER, 0);
-	const OpportunityMap *map = opportunity_map(trigger->tg_relation);
+	const AttrNumber *map = opportunity_map(trigger->tg_relation);
 	bool inserting = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
 	TriggerRows rows;
 	FollowUp follow_up;
@@ -99,7 +99,7 @@ scrm_opportunity_follow_up(PG_FUNCTION_ARGS)
 	trigger_open_rows(&rows, trigger);
 	while (trigger_next_row(&rows))
 	{
-		OpportunityRow new = opportunity_row(map, rows.new_row);
+		OpportunityRow new = row_in_slot(map, rows.new_row);
 		const Phase *phase = configuration_find_phase(follow_up.configuration,
 													  opportunity_key(&new, OPPORTUNITY_PHASE_ID));
 
@@ -113,7 +113,7 @@ scrm_opportunity_follow_up(PG_FUNCTION_ARGS)
 		}
 		else
 		{
-			OpportunityRow old = opportunity_row(map, rows.old_row);
+			OpportunityRow old = row_in_slot(map, rows.old_row);
 
 			if (!opportunity_differs(&old, &new, OPPORTUNITY_PHASE_ID))
 				continue;

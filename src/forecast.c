@@ -47,7 +47,7 @@ Datum
 scrm_opportunity_ledger(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = trigger_require(fcinfo, "opportunity_ledger", TRIGGER_EVENT_AFTER, 0);
-	const OpportunityMap *map = opportunity_map(trigger->tg_relation);
+	const AttrNumber *map = opportunity_map(trigger->tg_relation);
 	const Configuration *configuration;
 	TriggerRows rows;
 	Ledger ledger;
@@ -69,9 +69,9 @@ scrm_opportunity_ledger(PG_FUNCTION_ARGS)
 		Standing is;
 
 		if (rows.old_row != NULL)
-			old = opportunity_row(map, rows.old_row);
+			old = row_in_slot(map, rows.old_row);
 		if (rows.new_row != NULL)
-			new = opportunity_row(map, rows.new_row);
+			new = row_in_slot(map, rows.new_row);
 		if (rows.old_row != NULL && rows.new_row != NULL && !counts_otherwise(&old, &new))
 			continue;
 

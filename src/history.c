@@ -74,6 +74,26 @@ static BatchPlan change_plan = {
 	.types = {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT8OID},
 };
 
+/* Columns of which changes go to opportunity_change */
+static const OpportunityColumn tracked[] = {
+	OPPORTUNITY_NAME,
+	OPPORTUNITY_ACCOUNT_ID,
+	OPPORTUNITY_CONTACT_ID,
+	OPPORTUNITY_AMOUNT,
+	OPPORTUNITY_CURRENCY,
+	OPPORTUNITY_EXPECTED_ON,
+	OPPORTUNITY_PROBABILITY_OVERRIDE,
+	OPPORTUNITY_OWNER_ID,
+	OPPORTUNITY_SOURCE_ID,
+	OPPORTUNITY_PIPELINE_ID,
+	OPPORTUNITY_PHASE_ID,
+	OPPORTUNITY_LOST_REASON_ID,
+	OPPORTUNITY_DISCOUNT_PERCENT,
+	OPPORTUNITY_DISCOUNT_AMOUNT,
+	OPPORTUNITY_PRICES_INCLUDE_TAX,
+	OPPORTUNITY_VAT_METHOD,
+};
+
 static void add_stay(Batch *stays, const OpportunityRow *row);
 static void add_move(Batch *moves, const OpportunityRow *old, const OpportunityRow *new);
 static void add_change(Batch *changes, const OpportunityRow *old, const OpportunityRow *new,
@@ -85,7 +105,7 @@ Datum
 scrm_opportunity_history(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = trigger_require(fcinfo, "opportunity_history", TRIGGER_EVENT_AFTER, 0);
-	const OpportunityMap *map = opportunity_map(trigger->tg_relation);
+	const AttrNumber *map = opportunity_map(trigger->tg_relation);
 	bool inserting = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
 	bool late = trigger_may_be_late(trigger);
 	NullableDatum by = batch_key(member_current().member_id);
@@ -106,20 +126,19 @@ scrm_opportunity_history(PG_FUNCTION_ARGS)
 	trigger_open_rows(&rows, trigger);
 	while (trigger_next_row(&rows))
 	{
-		OpportunityRow new = opportunity_row(map, rows.new_row);
+		OpportunityRow new = row_in_slot(map, rows.new_row);
 		bool enters = true;
 
 		if (!inserting)
 		{
-			OpportunityRow old = opportunity_row(map, rows.old_row);
+			OpportunityRow old = row_in_slot(map, rows.old_row);
 
 			enters = opportunity_differs(&old, &new, OPPORTUNITY_PHASE_ID);
-			for (int column = 0; column < OPPORTUNITY_COLUMNS; column++)
+			for (size_t i = 0; i < lengthof(tracked); i++)
 			{
-				if (opportunity_columns[column].tracked &&
-					(column != OPPORTUNITY_PHASE_ID || late) &&
-					opportunity_differs(&old, &new, column))
-					add_change(&changes, &old, &new, column);
+				if ((tracked[i] != OPPORTUNITY_PHASE_ID || late) &&
+					opportunity_differs(&old, &new, tracked[i]))
+					add_change(&changes, &old, &new, tracked[i]);
 			}
 			if (enters && !late)
 				add_move(&moves, &old, &new);

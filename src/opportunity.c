@@ -18,10 +18,8 @@
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/fmgrprotos.h"
-#include "utils/rel.h"
 #include "utils/timestamp.h"
 
-#include "compat.h"
 #include "configuration.h"
 #include "error.h"
 #include "member.h"
@@ -49,9 +47,8 @@ scrm_opportunity_guard(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger =
 		trigger_require(fcinfo, "opportunity_guard", TRIGGER_EVENT_BEFORE, TRIGGER_EVENT_ROW);
-	const OpportunityMap *map = opportunity_map(trigger->tg_relation);
+	const AttrNumber *map = opportunity_map(trigger->tg_relation);
 	bool inserting = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
-	int natts = RelationGetDescr(trigger->tg_relation)->natts;
 	OpportunityRow old;
 	OpportunityRow given;
 	OpportunityRow new;
@@ -60,10 +57,8 @@ scrm_opportunity_guard(PG_FUNCTION_ARGS)
 	if (!inserting && !TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
 		return PointerGetDatum(trigger->tg_trigtuple);
 
-	given = opportunity_row(map, inserting ? trigger->tg_trigslot : trigger->tg_newslot);
-	new = given;
-	new.values = memcpy(palloc_array(Datum, natts), given.values, sizeof(Datum) * natts);
-	new.nulls = memcpy(palloc_array(bool, natts), given.nulls, sizeof(bool) * natts);
+	given = row_in_slot(map, inserting ? trigger->tg_trigslot : trigger->tg_newslot);
+	new = row_copy(&given);
 	guard.new = &new;
 	guard.old = NULL;
 	guard.follows = false;
@@ -75,7 +70,7 @@ scrm_opportunity_guard(PG_FUNCTION_ARGS)
 		guard_insert(&guard);
 	else
 	{
-		old = opportunity_row(map, trigger->tg_trigslot);
+		old = row_in_slot(map, trigger->tg_trigslot);
 		guard.old = &old;
 		guard_update(&guard);
 	}

@@ -1,20 +1,16 @@
 /*
  * opportunity.h
- *		A row of sales_crm.opportunity, its columns found by name.
- *
- * Users may add columns, and a restore may order them otherwise: no code knows a position.
+ *		A row of sales_crm.opportunity, and its columns.
  */
 #ifndef SCRM_OPPORTUNITY_H
 #define SCRM_OPPORTUNITY_H
 
 #include "postgres.h"
 
-#include "access/tupdesc.h"
-#include "executor/tuptable.h"
-#include "utils/relcache.h"
 #include "utils/timestamp.h"
 
 #include "batch.h"
+#include "row.h"
 
 typedef enum OpportunityColumn
 {
@@ -46,48 +42,26 @@ typedef enum OpportunityColumn
 
 #define OPPORTUNITY_COLUMNS (OPPORTUNITY_REVISION + 1)
 
-typedef struct OpportunityColumnInfo
-{
-	const char *name;
-	Oid type;
-	bool tracked; /* changes go to opportunity_change */
-} OpportunityColumnInfo;
+extern const RowColumn opportunity_columns[OPPORTUNITY_COLUMNS];
 
-extern const OpportunityColumnInfo opportunity_columns[OPPORTUNITY_COLUMNS];
-
-/* Where the columns are in a row type */
-typedef struct OpportunityMap
-{
-	AttrNumber attnums[OPPORTUNITY_COLUMNS];
-} OpportunityMap;
-
-/* A row: values and nulls of all attributes, in the order of tupdesc */
-typedef struct OpportunityRow
-{
-	TupleDesc tupdesc;
-	const OpportunityMap *map;
-	Datum *values;
-	bool *nulls;
-} OpportunityRow;
+typedef Row OpportunityRow;
 
 extern void opportunity_init(void);
 
-/* Errors: 42804 or 42703 when a column is missing or has another type than setup() gave it */
-extern void opportunity_map_fill(OpportunityMap *map, TupleDesc tupdesc);
-
-/* The map of the table itself, kept until it changes. Errors: 39P01 for another table */
-extern const OpportunityMap *opportunity_map(Relation relation);
+/* The places of the columns in the table, and in any row type, as row.h has them */
+extern const AttrNumber *opportunity_map(Relation relation);
+extern void opportunity_map_fill(AttrNumber *attnums, TupleDesc tupdesc);
 
 static inline bool
 opportunity_is_null(const OpportunityRow *row, OpportunityColumn column)
 {
-	return row->nulls[row->map->attnums[column] - 1];
+	return row->nulls[row->attnums[column] - 1];
 }
 
 static inline Datum
 opportunity_value(const OpportunityRow *row, OpportunityColumn column)
 {
-	return row->values[row->map->attnums[column] - 1];
+	return row->values[row->attnums[column] - 1];
 }
 
 static inline NullableDatum
@@ -114,29 +88,15 @@ opportunity_key(const OpportunityRow *row, OpportunityColumn column)
 static inline void
 opportunity_set(OpportunityRow *row, OpportunityColumn column, Datum value)
 {
-	row->values[row->map->attnums[column] - 1] = value;
-	row->nulls[row->map->attnums[column] - 1] = false;
+	row->values[row->attnums[column] - 1] = value;
+	row->nulls[row->attnums[column] - 1] = false;
 }
 
 static inline void
 opportunity_set_null(OpportunityRow *row, OpportunityColumn column)
 {
-	row->values[row->map->attnums[column] - 1] = (Datum) 0;
-	row->nulls[row->map->attnums[column] - 1] = true;
-}
-
-/* The row in a slot, as long as the slot holds it */
-static inline OpportunityRow
-opportunity_row(const OpportunityMap *map, TupleTableSlot *slot)
-{
-	OpportunityRow row;
-
-	slot_getallattrs(slot);
-	row.tupdesc = slot->tts_tupleDescriptor;
-	row.map = map;
-	row.values = slot->tts_values;
-	row.nulls = slot->tts_isnull;
-	return row;
+	row->values[row->attnums[column] - 1] = (Datum) 0;
+	row->nulls[row->attnums[column] - 1] = true;
 }
 
 extern bool

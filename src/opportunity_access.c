@@ -41,7 +41,7 @@ Datum
 scrm_opportunity_access(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = trigger_require(fcinfo, "opportunity_access", TRIGGER_EVENT_AFTER, 0);
-	const OpportunityMap *map = opportunity_map(trigger->tg_relation);
+	const AttrNumber *map = opportunity_map(trigger->tg_relation);
 	bool inserting = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
 	Keys accounts = {0};
 	Keys contacts = {0};
@@ -53,13 +53,13 @@ scrm_opportunity_access(PG_FUNCTION_ARGS)
 	trigger_open_rows(&rows, trigger);
 	while (trigger_next_row(&rows))
 	{
-		OpportunityRow new = opportunity_row(map, rows.new_row);
+		OpportunityRow new = row_in_slot(map, rows.new_row);
 		bool account = inserting;
 		bool contact = inserting;
 
 		if (!inserting)
 		{
-			OpportunityRow old = opportunity_row(map, rows.old_row);
+			OpportunityRow old = row_in_slot(map, rows.old_row);
 
 			account = opportunity_differs(&old, &new, OPPORTUNITY_ACCOUNT_ID);
 			contact = opportunity_differs(&old, &new, OPPORTUNITY_CONTACT_ID);

@@ -104,7 +104,7 @@ Datum
 scrm_product_line_amount(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = trigger_require(fcinfo, "product_line_amount", TRIGGER_EVENT_AFTER, 0);
-	const LineMap *map = line_map(trigger->tg_relation);
+	const AttrNumber *map = line_map(trigger->tg_relation);
 	TouchedList list = {.count = 0, .capacity = 0, .items = NULL};
 	TriggerRows rows;
 
@@ -115,9 +115,9 @@ scrm_product_line_amount(PG_FUNCTION_ARGS)
 		LineRow new;
 
 		if (rows.old_row != NULL)
-			old = line_row(map, rows.old_row);
+			old = row_in_slot(map, rows.old_row);
 		if (rows.new_row != NULL)
-			new = line_row(map, rows.new_row);
+			new = row_in_slot(map, rows.new_row);
 		touch_row(&list, rows.old_row != NULL ? &old : NULL, rows.new_row != NULL ? &new : NULL);
 	}
 	trigger_close_rows(&rows);

@@ -1,6 +1,6 @@
 /*
  * product_line.h
- *		A row of sales_crm.product_line, its columns found by name, and what the guard of
+ *		A row of sales_crm.product_line, and what the guard of
  *		opportunities needs to know about lines.
  */
 #ifndef SCRM_PRODUCT_LINE_H
@@ -8,12 +8,9 @@
 
 #include "postgres.h"
 
-#include "access/tupdesc.h"
-#include "executor/tuptable.h"
-#include "utils/relcache.h"
-
 #include "member.h"
 #include "opportunity.h"
+#include "row.h"
 
 typedef enum LineColumn
 {
@@ -38,28 +35,12 @@ typedef enum LineColumn
 
 #define LINE_COLUMNS (LINE_UNIT_COST + 1)
 
-/* Where the columns are in the table */
-typedef struct LineMap
-{
-	AttrNumber attnums[LINE_COLUMNS];
-} LineMap;
-
-/* A row: values and nulls of all attributes, in the order of tupdesc */
-typedef struct LineRow
-{
-	TupleDesc tupdesc;
-	const LineMap *map;
-	Datum *values;
-	bool *nulls;
-} LineRow;
+typedef Row LineRow;
 
 extern void product_line_init(void);
 
-/* The map of the table, kept until it changes. Errors: 39P01 for another table, 42703, 42804 */
-extern const LineMap *line_map(Relation relation);
-
-/* The row in a slot, as long as the slot holds it */
-extern LineRow line_row(const LineMap *map, TupleTableSlot *slot);
+/* The places of the columns in the table, as row.h has them */
+extern const AttrNumber *line_map(Relation relation);
 
 extern NullableDatum line_value(const LineRow *row, LineColumn column);
 

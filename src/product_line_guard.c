@@ -6,8 +6,7 @@
  * It does not look at the opportunity, except for its currency when a price is to be found: whether
  * lines may change is decided once per statement, by product_line.c.
  *
- * Memory: the executor's per-tuple context. The map of columns lives as long as the session, and
- * a relcache callback marks it when the table changes.
+ * Memory: the executor's per-tuple context.
  */
 #include "postgres.h"
 
@@ -17,9 +16,7 @@
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/fmgrprotos.h"
-#include "utils/inval.h"
 #include "utils/numeric.h"
-#include "utils/rel.h"
 
 #include "batch.h"
 #include "compat.h"
@@ -32,11 +29,7 @@
 
 PG_FUNCTION_INFO_V1(scrm_product_line_guard);
 
-static const struct
-{
-	const char *name;
-	Oid type;
-} line_columns[LINE_COLUMNS] = {
+static const RowColumn line_columns[LINE_COLUMNS] = {
 	[LINE_ID] = {"product_line_id", INT8OID},
 	[LINE_OPPORTUNITY_ID] = {"opportunity_id", INT8OID},
 	[LINE_KIND] = {"kind", TEXTOID},
@@ -59,11 +52,15 @@ static const struct
 /* For checks that need no currency: as many decimals as any has */
 static const Currency any_currency = {.code = "", .minor_units = 4};
 
-static LineMap table_map;
-static Oid table_map_oid = InvalidOid;
-static bool table_map_valid = false;
+static AttrNumber table_attnums[LINE_COLUMNS];
 
-static void relcache_callback(Datum arg, Oid relid);
+static RowMap table_map = {
+	.table = "product_line",
+	.columns = line_columns,
+	.ncolumns = LINE_COLUMNS,
+	.attnums = table_attnums,
+};
+
 static void fill_item(LineRow *row, bool inserting);
 static void fill_from_product(LineRow *row);
 static void fill_tax(LineRow *row);
@@ -72,73 +69,19 @@ static int error_column(LineColumn column);
 void
 product_line_init(void)
 {
-	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
+	row_map_init(&table_map);
 }
 
-const LineMap *
+const AttrNumber *
 line_map(Relation relation)
 {
-	TupleDesc tupdesc = RelationGetDescr(relation);
-
-	if (table_map_valid && RelationGetRelid(relation) == table_map_oid)
-		return &table_map;
-	if (RelationGetRelid(relation) != plan_relation("product_line"))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("trigger functions of sales_crm.product_line do not serve table \"%s\"",
-						RelationGetRelationName(relation)),
-				 errhint("Drop the trigger on that table.")));
-	for (int column = 0; column < LINE_COLUMNS; column++)
-	{
-		AttrNumber attnum = InvalidAttrNumber;
-
-		for (int i = 0; i < tupdesc->natts; i++)
-		{
-			Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
-
-			if (!attribute->attisdropped &&
-				strcmp(NameStr(attribute->attname), line_columns[column].name) == 0)
-				attnum = attribute->attnum;
-		}
-		if (attnum == InvalidAttrNumber)
-			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
-							errmsg("sales_crm.product_line has no column \"%s\"",
-								   line_columns[column].name),
-							errdetail("The functions of sales_crm work with it."),
-							errhint("Add or rename it back; columns of your own are welcome.")));
-		if (TupleDescAttr(tupdesc, attnum - 1)->atttypid != line_columns[column].type)
-			ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-							errmsg("column \"%s\" of sales_crm.product_line has another type than "
-								   "sales_crm gave it",
-								   line_columns[column].name),
-							errdetail("It has type %s instead of %s.",
-									  format_type_be(TupleDescAttr(tupdesc, attnum - 1)->atttypid),
-									  format_type_be(line_columns[column].type)),
-							errhint("ALTER the column back to its type.")));
-		table_map.attnums[column] = attnum;
-	}
-	table_map_oid = RelationGetRelid(relation);
-	table_map_valid = true;
-	return &table_map;
-}
-
-LineRow
-line_row(const LineMap *map, TupleTableSlot *slot)
-{
-	LineRow row;
-
-	slot_getallattrs(slot);
-	row.tupdesc = slot->tts_tupleDescriptor;
-	row.map = map;
-	row.values = slot->tts_values;
-	row.nulls = slot->tts_isnull;
-	return row;
+	return row_map_get(&table_map, relation);
 }
 
 NullableDatum
 line_value(const LineRow *row, LineColumn column)
 {
-	int i = row->map->attnums[column] - 1;
+	int i = row->attnums[column] - 1;
 
 	return (NullableDatum){.value = row->values[i], .isnull = row->nulls[i]};
 }
@@ -156,7 +99,7 @@ line_differs(const LineRow *a, const LineRow *b, LineColumn column)
 {
 	NullableDatum one = line_value(a, column);
 	NullableDatum other = line_value(b, column);
-	Form_pg_attribute attribute = TupleDescAttr(a->tupdesc, a->map->attnums[column] - 1);
+	Form_pg_attribute attribute = TupleDescAttr(a->tupdesc, a->attnums[column] - 1);
 
 	if (one.isnull || other.isnull)
 		return one.isnull != other.isnull;
@@ -210,43 +153,33 @@ scrm_product_line_guard(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger =
 		trigger_require(fcinfo, "product_line_guard", TRIGGER_EVENT_BEFORE, TRIGGER_EVENT_ROW);
-	const LineMap *map = line_map(trigger->tg_relation);
+	const AttrNumber *map = line_map(trigger->tg_relation);
 	bool inserting = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
-	int natts = RelationGetDescr(trigger->tg_relation)->natts;
 	LineRow given;
 	LineRow row;
 
 	if (!inserting && !TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
 		return PointerGetDatum(trigger->tg_trigtuple);
-	given = line_row(map, inserting ? trigger->tg_trigslot : trigger->tg_newslot);
-	row = given;
-	row.values = memcpy(palloc_array(Datum, natts), given.values, sizeof(Datum) * natts);
-	row.nulls = memcpy(palloc_array(bool, natts), given.nulls, sizeof(bool) * natts);
+	given = row_in_slot(map, inserting ? trigger->tg_trigslot : trigger->tg_newslot);
+	row = row_copy(&given);
 
 	if (line_value(&row, LINE_POSITION).isnull && !line_value(&row, LINE_ID).isnull)
 	{
 		/* Keys go up, so that a new line is the last, without looking at the others */
-		row.values[map->attnums[LINE_POSITION] - 1] =
+		row.values[map[LINE_POSITION] - 1] =
 			NumericGetDatum(int64_to_numeric(line_key(&row, LINE_ID)));
-		row.nulls[map->attnums[LINE_POSITION] - 1] = false;
+		row.nulls[map[LINE_POSITION] - 1] = false;
 	}
 	if (line_is_item(&row))
 		fill_item(&row, inserting);
 	return PointerGetDatum(heap_form_tuple(row.tupdesc, row.values, row.nulls));
 }
 
-static void
-relcache_callback(Datum arg pg_attribute_unused(), Oid relid)
-{
-	if (relid == InvalidOid || relid == table_map_oid)
-		table_map_valid = false;
-}
-
 /* fill sets a column that is NULL. */
 static void
 fill(LineRow *row, LineColumn column, NullableDatum value)
 {
-	int i = row->map->attnums[column] - 1;
+	int i = row->attnums[column] - 1;
 
 	if (!row->nulls[i] || value.isnull)
 		return;
@@ -383,9 +316,9 @@ fill_tax(LineRow *row)
 			 errhint("SELECT tax_rate_id, name FROM sales_crm.tax_rate shows those there are."),
 			 error_column(LINE_TAX_RATE_ID)));
 	fill(row, LINE_TAX_RATE_ID, batch_value(Int64GetDatum(rate->tax_rate_id)));
-	row->nulls[row->map->attnums[LINE_TAX_PERCENT] - 1] = true;
+	row->nulls[row->attnums[LINE_TAX_PERCENT] - 1] = true;
 	fill(row, LINE_TAX_PERCENT, batch_value(rate->percent));
-	row->nulls[row->map->attnums[LINE_TAX_CATEGORY] - 1] = true;
+	row->nulls[row->attnums[LINE_TAX_CATEGORY] - 1] = true;
 	fill(row, LINE_TAX_CATEGORY, batch_value(CStringGetTextDatum(rate->category)));
 }
 

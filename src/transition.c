@@ -122,7 +122,7 @@ scrm_explain_transition(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Datum values[1] = {PG_GETARG_DATUM(0)};
 	Move move;
-	OpportunityMap map;
+	AttrNumber map[OPPORTUNITY_COLUMNS];
 	OpportunityRow row;
 	ListCell *cell;
 
@@ -139,10 +139,10 @@ scrm_explain_transition(PG_FUNCTION_ARGS)
 				 errhint("SELECT opportunity_id, name FROM sales_crm.opportunity shows those there "
 						 "are.")));
 	row.tupdesc = SPI_tuptable->tupdesc;
-	row.map = &map;
+	row.attnums = map;
 	row.values = palloc_array(Datum, row.tupdesc->natts);
 	row.nulls = palloc_array(bool, row.tupdesc->natts);
-	opportunity_map_fill(&map, row.tupdesc);
+	opportunity_map_fill(map, row.tupdesc);
 	heap_deform_tuple(SPI_tuptable->vals[0], row.tupdesc, row.values, row.nulls);
 	move.from =
 		configuration_find_phase(move.configuration, opportunity_key(&row, OPPORTUNITY_PHASE_ID));

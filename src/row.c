@@ -1,0 +1,97 @@
+/*
+ * row.c
+ *		Finds columns of the tables of sales_crm by name.
+ *
+ * Memory: maps live as long as the session, and a relcache callback marks one when its table changes.
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/rel.h"
+
+#include "compat.h"
+#include "plan.h"
+#include "row.h"
+
+static void relcache_callback(Datum map, Oid relid);
+static AttrNumber find_column(const char *table, const RowColumn *column, TupleDesc tupdesc);
+
+void
+row_map_init(RowMap *map)
+{
+	CacheRegisterRelcacheCallback(relcache_callback, PointerGetDatum(map));
+}
+
+const AttrNumber *
+row_map_get(RowMap *map, Relation relation)
+{
+	if (!map->valid || RelationGetRelid(relation) != map->oid)
+	{
+		if (RelationGetRelid(relation) != plan_relation(map->table))
+			ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+							errmsg("trigger functions of sales_crm.%s do not serve table \"%s\"",
+								   map->table, RelationGetRelationName(relation)),
+							errhint("Drop the trigger on that table.")));
+		map->valid = false;
+		map->oid = RelationGetRelid(relation);
+		row_map_fill(map, map->attnums, RelationGetDescr(relation));
+		map->valid = true;
+	}
+	return map->attnums;
+}
+
+void
+row_map_fill(const RowMap *map, AttrNumber *attnums, TupleDesc tupdesc)
+{
+	for (int i = 0; i < map->ncolumns; i++)
+		attnums[i] = find_column(map->table, &map->columns[i], tupdesc);
+}
+
+Row
+row_copy(const Row *row)
+{
+	Row copy = *row;
+	int natts = row->tupdesc->natts;
+
+	copy.values = memcpy(palloc_array(Datum, natts), row->values, sizeof(Datum) * natts);
+	copy.nulls = memcpy(palloc_array(bool, natts), row->nulls, sizeof(bool) * natts);
+	return copy;
+}
+
+static void
+relcache_callback(Datum map, Oid relid)
+{
+	RowMap *changed = (RowMap *) DatumGetPointer(map);
+
+	if (relid == InvalidOid || relid == changed->oid)
+		changed->valid = false;
+}
+
+static AttrNumber
+find_column(const char *table, const RowColumn *column, TupleDesc tupdesc)
+{
+	Form_pg_attribute found = NULL;
+
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
+
+		if (!attribute->attisdropped && strcmp(NameStr(attribute->attname), column->name) == 0)
+			found = attribute;
+	}
+	if (found == NULL)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+						errmsg("sales_crm.%s has no column \"%s\"", table, column->name),
+						errdetail("The functions of sales_crm work with it."),
+						errhint("Add or rename it back; columns of your own are welcome.")));
+	if (found->atttypid != column->type)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of sales_crm.%s has another type than sales_crm gave it",
+						column->name, table),
+				 errdetail("It has type %s instead of %s.", format_type_be(found->atttypid),
+						   format_type_be(column->type)),
+				 errhint("ALTER the column back to its type.")));
+	return found->attnum;
+}
