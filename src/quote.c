@@ -192,7 +192,9 @@ static bool holds(QuoteCondition condition, const QuoteChange *change);
 static bool is_there(ScrmPlan *plan, const QuoteChange *change);
 static bool is_frozen(const QuoteChange *change);
 static bool is_past(const QuoteChange *change);
-static bool differs(const QuoteChange *change, const char *name);
+static bool differs(const QuoteChange *change, size_t column);
+static int column_number(const QuoteChange *change, size_t column);
+static int find_column(const QuoteChange *change, const char *name);
 static QuoteStatus status_of(const QuoteChange *change, HeapTuple tuple);
 static NullableDatum value_of(const QuoteChange *change, HeapTuple tuple, const char *name);
 static char *describe(const QuoteChange *change);
@@ -272,7 +274,7 @@ check_update(const QuoteChange *change, bool by_owner)
 		bool verbs = columns[i].kind != COLUMN_OF_DRAFT && columns[i].kind != COLUMN_OF_CONTACT &&
 					 (columns[i].kind != COLUMN_OF_VALIDITY || change->from != QUOTE_DRAFT);
 
-		if (!differs(change, columns[i].name))
+		if (!differs(change, i))
 			continue;
 		if (!may_change(change, columns[i].kind, columns[i].name))
 			refuse_column(change, columns[i].name);
@@ -453,17 +455,47 @@ is_past(const QuoteChange *change)
 	return configuration_local_date(configuration_get(), GetCurrentTimestamp()) > last;
 }
 
+/* differs takes the place of a name in columns[]. */
 static bool
-differs(const QuoteChange *change, const char *name)
+differs(const QuoteChange *change, size_t column)
 {
-	NullableDatum was = value_of(change, change->old_tuple, name);
-	NullableDatum is = value_of(change, change->new_tuple, name);
+	int number = column_number(change, column);
+	bool was_null;
+	bool is_null;
+	Datum was = heap_getattr(change->old_tuple, number, change->tupdesc, &was_null);
+	Datum is = heap_getattr(change->new_tuple, number, change->tupdesc, &is_null);
 
-	if (was.isnull || is.isnull)
-		return was.isnull != is.isnull;
-	return !trigger_same_value(
-		was.value, is.value,
-		TupleDescAttr(change->tupdesc, SPI_fnumber(change->tupdesc, name) - 1));
+	if (was_null || is_null)
+		return was_null != is_null;
+	return !trigger_same_value(was, is, TupleDescAttr(change->tupdesc, number - 1));
+}
+
+/* column_number remembers where each column was found, and looks again where it is not any more. */
+static int
+column_number(const QuoteChange *change, size_t column)
+{
+	static int known[lengthof(columns)];
+	int number = known[column];
+
+	if (number <= 0 || number > change->tupdesc->natts ||
+		strcmp(NameStr(TupleDescAttr(change->tupdesc, number - 1)->attname),
+			   columns[column].name) != 0)
+		number = known[column] = find_column(change, columns[column].name);
+	return number;
+}
+
+/* find_column finds a column by its name. Errors: 42703 when it is not there any more */
+static int
+find_column(const QuoteChange *change, const char *name)
+{
+	int number = SPI_fnumber(change->tupdesc, name);
+
+	if (number <= 0)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+						errmsg("sales_crm.quote has no column \"%s\"", name),
+						errdetail("The functions of sales_crm work with it."),
+						errhint("Add or rename it back; columns of your own are welcome.")));
+	return number;
 }
 
 static QuoteStatus
@@ -482,19 +514,12 @@ status_of(const QuoteChange *change, HeapTuple tuple)
 					errhint("Known are %s.", status_set(IN(lengthof(status_names)) - 1))));
 }
 
-/* value_of finds a column by its name. Errors: 42703 when it is not there any more */
 static NullableDatum
 value_of(const QuoteChange *change, HeapTuple tuple, const char *name)
 {
-	int column = SPI_fnumber(change->tupdesc, name);
 	NullableDatum value;
 
-	if (column <= 0)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
-						errmsg("sales_crm.quote has no column \"%s\"", name),
-						errdetail("The functions of sales_crm work with it."),
-						errhint("Add or rename it back; columns of your own are welcome.")));
-	value.value = heap_getattr(tuple, column, change->tupdesc, &value.isnull);
+	value.value = heap_getattr(tuple, find_column(change, name), change->tupdesc, &value.isnull);
 	return value;
 }
 

@@ -78,7 +78,7 @@ COMMENT ON FUNCTION sales_crm.check_person(text, text, text, boolean) IS
 
 CREATE FUNCTION sales_crm.check_answer(token text, request_key text, payload jsonb,
 	OUT quote_id bigint, OUT quote_link_id bigint, OUT number text, OUT snapshot_sha256 bytea,
-	OUT status text, OUT answered_at timestamptz, OUT is_repeated boolean)
+	OUT needs_code boolean, OUT status text, OUT answered_at timestamptz, OUT is_repeated boolean)
 RETURNS record LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -96,8 +96,10 @@ BEGIN
 				HINT = 'Give each answer a key of its own, of up to 200 characters, and the same when repeating it.';
 	END IF;
 	SELECT q.number, q.status, q.valid_until, q.answered_at, q.snapshot_sha256,
+		t.code_above IS NOT NULL AND (q.snapshot #>> '{totals,gross}')::numeric >= t.code_above AS needs_code,
 		a.status AS known_status, a.answered_at AS known_at, a.payload_sha256 INTO quote
 	FROM sales_crm.quote q
+	JOIN sales_crm.quote_template t ON t.quote_template_id = q.quote_template_id
 	LEFT JOIN sales_crm.quote_answer a ON a.quote_id = q.quote_id AND a.request_key = check_answer.request_key
 	WHERE q.quote_id = link.quote_id;
 	IF quote.known_status IS NOT NULL THEN
@@ -125,6 +127,7 @@ BEGIN
 	END CASE;
 	number := quote.number;
 	snapshot_sha256 := quote.snapshot_sha256;
+	needs_code := quote.needs_code;
 	answered_at := clock_timestamp();
 	status := quote.status;
 END
@@ -283,8 +286,7 @@ BEGIN
 	IF signature_png IS NOT NULL THEN
 		PERFORM sales_crm.check_signature_png(signature_png);
 	END IF;
-	IF (SELECT t.code_above IS NOT NULL AND (q.snapshot #>> '{totals,gross}')::numeric >= t.code_above
-		FROM sales_crm.quote q JOIN sales_crm.quote_template t USING (quote_template_id) WHERE q.quote_id = answer.quote_id) THEN
+	IF answer.needs_code THEN
 		PERFORM sales_crm.use_signing_code(answer.quote_link_id, code);
 	END IF;
 	INSERT INTO sales_crm.signature (quote_id, quote_link_id, signer_name, signer_email, image, consent_text, ip, user_agent, signed_at, snapshot_sha256)

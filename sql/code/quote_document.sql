@@ -6,14 +6,13 @@ AS $$
 DECLARE
 	quote record;
 BEGIN
-	SELECT q.number, q.opportunity_id,
-		EXISTS (SELECT FROM sales_crm.quote_document d WHERE d.quote_id = q.quote_id AND d.purpose = purpose) AS made,
-		(SELECT min(b.message_id) FILTER (WHERE b.kind = 'pdf' AND b.payload ->> 'purpose' = purpose
-				AND NOT EXISTS (SELECT FROM sales_crm.message_done o WHERE o.message_id = b.message_id))
-			FROM sales_crm.message_body b WHERE b.quote_id = q.quote_id) AS known
-	INTO quote FROM sales_crm.quote q
-	WHERE q.quote_id = quote_id AND q.html IS NOT NULL
-		AND (purpose = 'quote' OR purpose = 'signed' AND EXISTS (SELECT FROM sales_crm.signature s WHERE s.quote_id = q.quote_id));
+	SELECT q.number, q.opportunity_id, d.quote_id IS NOT NULL AS made, (
+			SELECT b.message_id FROM sales_crm.message_body b LEFT JOIN sales_crm.message_done o ON o.message_id = b.message_id
+			WHERE b.quote_id = q.quote_id AND b.kind = 'pdf' AND b.payload ->> 'purpose' = purpose AND o.message_id IS NULL
+			ORDER BY b.message_id LIMIT 1) AS known
+	INTO quote
+	FROM sales_crm.quote q LEFT JOIN sales_crm.quote_document d ON d.quote_id = q.quote_id AND d.purpose = purpose
+	WHERE q.quote_id = quote_id AND q.html IS NOT NULL AND (purpose = 'quote' OR purpose = 'signed' AND q.status = 'signed');
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'quote % has no document to make a PDF of', quote_id
 			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Send it first, or have it signed; purposes are quote and signed.';
