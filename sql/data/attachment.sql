@@ -5,7 +5,7 @@
 			CONSTRAINT attachment_content_pkey PRIMARY KEY (sha256),
 			CONSTRAINT attachment_content_sha256_of_content CHECK (sha256 = sha256(content))
 		);
-		ALTER TABLE sales_crm.attachment_content ALTER content SET STORAGE EXTERNAL;
+		PERFORM sales_crm.setup_compression('attachment_content', 'content');
 		COMMENT ON TABLE sales_crm.attachment_content IS
 			'The content of attachments, each once; it comes and goes with the rows of attachment';
 	END IF;
