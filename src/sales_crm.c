@@ -2,11 +2,11 @@
  * sales_crm.c
  *		Entry point of the module.
  *
- * The way of the data: a statement meets opportunity.c, which asks transition.c (its rules are
- * in transition_rule.c) and decides row by row; then history.c and follow_up.c write, once per statement. All of them know the rules from
- * configuration.c and the session's member from member.c, and run SQL through plan.c. Whose rows a
- * session sees at all is known in access.c. check_cache.c and reference_cache.c make all of it
- * faster.
+ * The way of the data: a statement meets opportunity.c, which asks transition.c (its rules are in
+ * transition_rule.c) and decides row by row; then history.c and follow_up.c write, once per
+ * statement. All of them know the rules from configuration.c and the session's member from member.c,
+ * and run SQL through plan.c. Whose rows a session sees at all is known in access.c. check_cache.c
+ * and reference_cache.c make all of it faster.
  */
 #include "postgres.h"
 
