@@ -23,47 +23,70 @@
 #include "utils/numeric.h"
 #include "utils/rel.h"
 
-#include "batch.h"
 #include "compat.h"
 #include "configuration.h"
 #include "error.h"
 #include "plan.h"
+#include "quote_line.h"
+#include "row.h"
 #include "trigger.h"
 
 PG_FUNCTION_INFO_V1(scrm_quote_line_guard);
 PG_FUNCTION_INFO_V1(scrm_quote_line_follow);
 
-static const char *const column_names[] = {
-	"quote_line_id",	 "quote_id",		"kind",		   "position",
-	"product_id",		 "product_line_id", "name",		   "description",
-	"extra_description", "quantity",		"unit",		   "unit_price",
-	"discount_percent",	 "discount_amount", "tax_rate_id", "tax_percent",
-	"tax_category",		 "optional",
+/* Columns in the order of line_columns */
+typedef enum QuoteLineColumn
+{
+	LINE_ID,
+	LINE_QUOTE_ID,
+	LINE_KIND,
+	LINE_POSITION,
+	LINE_PRODUCT_ID,
+	LINE_PRODUCT_LINE_ID,
+	LINE_NAME,
+	LINE_DESCRIPTION,
+	LINE_EXTRA_DESCRIPTION,
+	LINE_QUANTITY,
+	LINE_UNIT,
+	LINE_UNIT_PRICE,
+	LINE_DISCOUNT_PERCENT,
+	LINE_DISCOUNT_AMOUNT,
+	LINE_TAX_RATE_ID,
+	LINE_TAX_PERCENT,
+	LINE_TAX_CATEGORY,
+	LINE_OPTIONAL,
+	LINE_COLUMNS,
+} QuoteLineColumn;
+
+static const RowColumn line_columns[LINE_COLUMNS] = {
+	[LINE_ID] = {"quote_line_id", INT8OID},
+	[LINE_QUOTE_ID] = {"quote_id", INT8OID},
+	[LINE_KIND] = {"kind", TEXTOID},
+	[LINE_POSITION] = {"position", NUMERICOID},
+	[LINE_PRODUCT_ID] = {"product_id", INT8OID},
+	[LINE_PRODUCT_LINE_ID] = {"product_line_id", INT8OID},
+	[LINE_NAME] = {"name", TEXTOID},
+	[LINE_DESCRIPTION] = {"description", TEXTOID},
+	[LINE_EXTRA_DESCRIPTION] = {"extra_description", TEXTOID},
+	[LINE_QUANTITY] = {"quantity", NUMERICOID},
+	[LINE_UNIT] = {"unit", TEXTOID},
+	[LINE_UNIT_PRICE] = {"unit_price", NUMERICOID},
+	[LINE_DISCOUNT_PERCENT] = {"discount_percent", NUMERICOID},
+	[LINE_DISCOUNT_AMOUNT] = {"discount_amount", NUMERICOID},
+	[LINE_TAX_RATE_ID] = {"tax_rate_id", INT8OID},
+	[LINE_TAX_PERCENT] = {"tax_percent", NUMERICOID},
+	[LINE_TAX_CATEGORY] = {"tax_category", TEXTOID},
+	[LINE_OPTIONAL] = {"optional", BOOLOID},
 };
 
-#define COLUMNS lengthof(column_names)
+static AttrNumber table_attnums[LINE_COLUMNS];
 
-/* The columns that the code reads and writes, as indexes into column_names */
-enum
-{
-	COLUMN_ID = 0,
-	COLUMN_QUOTE_ID = 1,
-	COLUMN_KIND = 2,
-	COLUMN_POSITION = 3,
-	COLUMN_QUANTITY = 9,
-	COLUMN_UNIT = 10,
-	COLUMN_TAX_RATE_ID = 14,
-	COLUMN_TAX_PERCENT = 15,
-	COLUMN_TAX_CATEGORY = 16,
+static RowMap table_map = {
+	.table = "quote_line",
+	.columns = line_columns,
+	.ncolumns = LINE_COLUMNS,
+	.attnums = table_attnums,
 };
-
-/* A row: values and nulls of all attributes, and where the columns above are among them */
-typedef struct QuoteLine
-{
-	Datum *values;
-	bool *nulls;
-	const int *places;
-} QuoteLine;
 
 typedef struct Keys
 {
@@ -72,75 +95,86 @@ typedef struct Keys
 	int64 *items;
 } Keys;
 
-static void find_columns(Relation relation, const char *function, int *places);
-static bool is_item(const QuoteLine *line);
-static void fill(QuoteLine *line, int column, Datum value);
-static void fill_tax(QuoteLine *line);
-static bool
-is_changed(TupleDesc tupdesc, const int *places, TupleTableSlot *old_row, TupleTableSlot *new_row);
-static void add_key(Keys *keys, const int *places, TupleTableSlot *row);
+static bool is_item(const Row *line);
+static int place_of(const Row *line, QuoteLineColumn column);
+static void fill(Row *line, QuoteLineColumn column, Datum value);
+static void overwrite(Row *line, QuoteLineColumn column, Datum value);
+static void fill_tax(Row *line);
+static bool is_changed(const Row *old_row, const Row *new_row);
+static void add_key(Keys *keys, const Row *row);
 static int compare_keys(const void *a, const void *b);
 static void settle(int64 quote_id);
+
+void
+quote_line_init(void)
+{
+	row_map_init(&table_map);
+}
 
 Datum
 scrm_quote_line_guard(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger =
 		trigger_require(fcinfo, "quote_line_guard", TRIGGER_EVENT_BEFORE, TRIGGER_EVENT_ROW);
-	TupleDesc tupdesc = RelationGetDescr(trigger->tg_relation);
 	bool inserting = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
-	TupleTableSlot *given = inserting ? trigger->tg_trigslot : trigger->tg_newslot;
-	int places[COLUMNS];
-	QuoteLine line;
+	const AttrNumber *map;
+	Row given;
+	Row old_row;
+	Row line;
 
 	if (!inserting && !TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
 		return PointerGetDatum(trigger->tg_trigtuple);
-	find_columns(trigger->tg_relation, "quote_line_guard", places);
-	slot_getallattrs(given);
-	if (!inserting && !is_changed(tupdesc, places, trigger->tg_trigslot, given))
-		return PointerGetDatum(trigger->tg_newtuple);
-	line.places = places;
-	line.values = memcpy(palloc_array(Datum, tupdesc->natts), given->tts_values,
-						 sizeof(Datum) * tupdesc->natts);
-	line.nulls = memcpy(palloc_array(bool, tupdesc->natts), given->tts_isnull,
-						sizeof(bool) * tupdesc->natts);
+	map = row_map_get(&table_map, trigger->tg_relation);
+	given = row_in_slot(map, inserting ? trigger->tg_trigslot : trigger->tg_newslot);
+	if (!inserting)
+	{
+		old_row = row_in_slot(map, trigger->tg_trigslot);
+		if (!is_changed(&old_row, &given))
+			return PointerGetDatum(trigger->tg_newtuple);
+	}
+	line = row_copy(&given);
 	/* Keys go up, so that a new line is the last, without looking at the others */
-	if (!line.nulls[places[COLUMN_ID]])
-		fill(&line, COLUMN_POSITION,
-			 NumericGetDatum(int64_to_numeric(DatumGetInt64(line.values[places[COLUMN_ID]]))));
+	if (!line.nulls[place_of(&line, LINE_ID)])
+		fill(&line, LINE_POSITION,
+			 NumericGetDatum(
+				 int64_to_numeric(DatumGetInt64(line.values[place_of(&line, LINE_ID)]))));
 	if (is_item(&line))
 	{
 		if (inserting)
 		{
-			fill(&line, COLUMN_KIND, CStringGetTextDatum("item"));
-			fill(&line, COLUMN_QUANTITY, NumericGetDatum(int64_to_numeric(1)));
-			fill(&line, COLUMN_UNIT, CStringGetTextDatum("C62"));
+			fill(&line, LINE_KIND, CStringGetTextDatum("item"));
+			fill(&line, LINE_QUANTITY, NumericGetDatum(int64_to_numeric(1)));
+			fill(&line, LINE_UNIT, CStringGetTextDatum("C62"));
 		}
 		fill_tax(&line);
 	}
-	return PointerGetDatum(heap_form_tuple(tupdesc, line.values, line.nulls));
+	return PointerGetDatum(heap_form_tuple(line.tupdesc, line.values, line.nulls));
 }
 
 Datum
 scrm_quote_line_follow(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = trigger_require(fcinfo, "quote_line_follow", TRIGGER_EVENT_AFTER, 0);
-	TupleDesc tupdesc = RelationGetDescr(trigger->tg_relation);
+	const AttrNumber *map = row_map_get(&table_map, trigger->tg_relation);
 	Keys keys = {.count = 0, .capacity = 0, .items = NULL};
-	int places[COLUMNS];
 	TriggerRows rows;
 
-	find_columns(trigger->tg_relation, "quote_line_follow", places);
 	trigger_open_rows(&rows, trigger);
 	while (trigger_next_row(&rows))
 	{
-		if (rows.old_row != NULL && rows.new_row != NULL &&
-			!is_changed(tupdesc, places, rows.old_row, rows.new_row))
+		Row old_row = {0};
+		Row new_row = {0};
+
+		if (rows.old_row != NULL)
+			old_row = row_in_slot(map, rows.old_row);
+		if (rows.new_row != NULL)
+			new_row = row_in_slot(map, rows.new_row);
+		if (rows.old_row != NULL && rows.new_row != NULL && !is_changed(&old_row, &new_row))
 			continue;
 		if (rows.old_row != NULL)
-			add_key(&keys, places, rows.old_row);
+			add_key(&keys, &old_row);
 		if (rows.new_row != NULL)
-			add_key(&keys, places, rows.new_row);
+			add_key(&keys, &new_row);
 	}
 	trigger_close_rows(&rows);
 	if (keys.count > 1)
@@ -153,54 +187,41 @@ scrm_quote_line_follow(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-/* find_columns finds the columns by name. Errors: 39P01 for another table, 42703 */
-static void
-find_columns(Relation relation, const char *function, int *places)
-{
-	if (RelationGetRelid(relation) != plan_relation("quote_line"))
-		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-						errmsg("function sales_crm.%s() does not serve table \"%s\"", function,
-							   RelationGetRelationName(relation)),
-						errhint("Drop the trigger on that table.")));
-	for (size_t i = 0; i < COLUMNS; i++)
-	{
-		int place = SPI_fnumber(RelationGetDescr(relation), column_names[i]);
-
-		if (place <= 0)
-			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
-							errmsg("sales_crm.quote_line has no column \"%s\"", column_names[i]),
-							errdetail("The functions of sales_crm work with it."),
-							errhint("Add or rename it back; columns of your own are welcome.")));
-		places[i] = place - 1;
-	}
-}
-
 static bool
-is_item(const QuoteLine *line)
+is_item(const Row *line)
 {
-	int place = line->places[COLUMN_KIND];
+	int place = place_of(line, LINE_KIND);
 
 	return line->nulls[place] || strcmp(TextDatumGetCString(line->values[place]), "item") == 0;
 }
 
+static int
+place_of(const Row *line, QuoteLineColumn column)
+{
+	return line->attnums[column] - 1;
+}
+
 /* fill sets a column that is NULL. */
 static void
-fill(QuoteLine *line, int column, Datum value)
+fill(Row *line, QuoteLineColumn column, Datum value)
 {
-	int place = line->places[column];
+	if (line->nulls[place_of(line, column)])
+		overwrite(line, column, value);
+}
 
-	if (!line->nulls[place])
-		return;
-	line->values[place] = value;
-	line->nulls[place] = false;
+static void
+overwrite(Row *line, QuoteLineColumn column, Datum value)
+{
+	line->values[place_of(line, column)] = value;
+	line->nulls[place_of(line, column)] = false;
 }
 
 /* fill_tax sets what the line's tax rate says, today. Errors: 23503 for a rate that is not there */
 static void
-fill_tax(QuoteLine *line)
+fill_tax(Row *line)
 {
 	const Configuration *configuration = configuration_get();
-	int place = line->places[COLUMN_TAX_RATE_ID];
+	int place = place_of(line, LINE_TAX_RATE_ID);
 	bool none = line->nulls[place];
 	const TaxRate *rate =
 		none ? configuration_default_tax_rate(configuration)
@@ -214,29 +235,25 @@ fill_tax(QuoteLine *line)
 								  DatumGetInt64(line->values[place])),
 				 errhint("SELECT tax_rate_id, name FROM sales_crm.tax_rate shows those there "
 						 "are.")));
-	fill(line, COLUMN_TAX_RATE_ID, Int64GetDatum(rate->tax_rate_id));
-	line->nulls[line->places[COLUMN_TAX_PERCENT]] = true;
-	fill(line, COLUMN_TAX_PERCENT, rate->percent);
-	line->nulls[line->places[COLUMN_TAX_CATEGORY]] = true;
-	fill(line, COLUMN_TAX_CATEGORY, CStringGetTextDatum(rate->category));
+	fill(line, LINE_TAX_RATE_ID, Int64GetDatum(rate->tax_rate_id));
+	overwrite(line, LINE_TAX_PERCENT, rate->percent);
+	overwrite(line, LINE_TAX_CATEGORY, CStringGetTextDatum(rate->category));
 }
 
 /* is_changed says whether a column of ours differs between two versions of a row. */
 static bool
-is_changed(TupleDesc tupdesc, const int *places, TupleTableSlot *old_row, TupleTableSlot *new_row)
+is_changed(const Row *old_row, const Row *new_row)
 {
-	slot_getallattrs(old_row);
-	slot_getallattrs(new_row);
-	for (size_t i = 0; i < COLUMNS; i++)
+	for (int i = 0; i < LINE_COLUMNS; i++)
 	{
-		int place = places[i];
-		Form_pg_attribute attribute = TupleDescAttr(tupdesc, place);
+		int place = place_of(new_row, i);
+		Form_pg_attribute attribute = TupleDescAttr(new_row->tupdesc, place);
 
-		if (old_row->tts_isnull[place] != new_row->tts_isnull[place])
+		if (old_row->nulls[place] != new_row->nulls[place])
 			return true;
-		if (!old_row->tts_isnull[place] &&
-			!datum_image_eq(old_row->tts_values[place], new_row->tts_values[place],
-							attribute->attbyval, attribute->attlen))
+		if (!old_row->nulls[place] &&
+			!datum_image_eq(old_row->values[place], new_row->values[place], attribute->attbyval,
+							attribute->attlen))
 			return true;
 	}
 	return false;
@@ -244,12 +261,10 @@ is_changed(TupleDesc tupdesc, const int *places, TupleTableSlot *old_row, TupleT
 
 /* add_key adds the quote of a row; the rows of one often follow each other. */
 static void
-add_key(Keys *keys, const int *places, TupleTableSlot *row)
+add_key(Keys *keys, const Row *row)
 {
-	int64 key;
+	int64 key = DatumGetInt64(row->values[place_of(row, LINE_QUOTE_ID)]);
 
-	slot_getallattrs(row);
-	key = DatumGetInt64(row->tts_values[places[COLUMN_QUOTE_ID]]);
 	if (keys->count > 0 && keys->items[keys->count - 1] == key)
 		return;
 	if (keys->count == keys->capacity)

@@ -33,12 +33,12 @@ PG_FUNCTION_INFO_V1(scrm_quote_snapshot);
 /* Room for the text of an integer */
 #define INTEGER_LENGTH 12
 
-typedef struct Row
+typedef struct SnapshotRow
 {
 	TupleDesc tupdesc;
 	Datum *values;
 	bool *nulls;
-} Row;
+} SnapshotRow;
 
 /* Of the totals, and of each of their taxes */
 static const char *const total_keys[] = {"net", "vat", "list", "gross", "amount", "discount"};
@@ -46,8 +46,8 @@ static const char *const tax_keys[] = {"net", "vat", "base", "percent", "categor
 
 static void push_lines(JsonbParseState **state, Datum quote_id, JsonbContainer *totals);
 static void push_totals(JsonbParseState **state, JsonbContainer *totals);
-static Row read_row(uint64 number);
-static void push_columns(JsonbParseState **state, const Row *row, int from, int to);
+static SnapshotRow read_row(uint64 number);
+static void push_columns(JsonbParseState **state, const SnapshotRow *row, int from, int to);
 static void push_column(JsonbParseState **state, const char *key, Oid type, Datum value);
 static char *integer_text(int32 number);
 static char *day_text(DateADT day);
@@ -91,7 +91,7 @@ scrm_quote_snapshot(PG_FUNCTION_ARGS)
 	Datum values[2] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)};
 	const char nulls[] = {' ', PG_ARGISNULL(1) ? 'n' : ' '};
 	JsonbContainer *totals = NULL;
-	Row row;
+	SnapshotRow row;
 	int last;
 	JsonbValue *made;
 	Jsonb *result;
@@ -147,7 +147,7 @@ push_lines(JsonbParseState **state, Datum quote_id, JsonbContainer *totals)
 	for (uint64 i = 0; i < count; i++)
 	{
 		JsonbContainer *line = next_of(&iterator);
-		Row row = read_row(i);
+		SnapshotRow row = read_row(i);
 		text *kind = DatumGetTextPP(row.values[0]);
 		bool is_item = VARSIZE_ANY_EXHDR(kind) == 4 && memcmp(VARDATA_ANY(kind), "item", 4) == 0;
 
@@ -187,10 +187,10 @@ push_totals(JsonbParseState **state, JsonbContainer *totals)
 }
 
 /* read_row takes a row of SPI's result apart. */
-static Row
+static SnapshotRow
 read_row(uint64 number)
 {
-	Row row = {.tupdesc = SPI_tuptable->tupdesc};
+	SnapshotRow row = {.tupdesc = SPI_tuptable->tupdesc};
 
 	row.values = palloc_array(Datum, row.tupdesc->natts);
 	row.nulls = palloc_array(bool, row.tupdesc->natts);
@@ -200,7 +200,7 @@ read_row(uint64 number)
 
 /* push_columns adds some of a row's columns; those of one object follow each other. */
 static void
-push_columns(JsonbParseState **state, const Row *row, int from, int to)
+push_columns(JsonbParseState **state, const SnapshotRow *row, int from, int to)
 {
 	const char *object = NULL;
 	size_t length = 0;

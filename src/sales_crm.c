@@ -21,6 +21,7 @@
 #include "opportunity.h"
 #include "outbox.h"
 #include "product_line.h"
+#include "quote_line.h"
 #include "reference_cache.h"
 
 SCRM_MODULE_MAGIC;
@@ -37,6 +38,7 @@ _PG_init(void)
 	reference_cache_init();
 	opportunity_init();
 	product_line_init();
+	quote_line_init();
 	outbox_init();
 	MarkGUCPrefixReserved("sales_crm");
 }
