@@ -4,8 +4,8 @@
  *
  * The executor reads the constraints of a table from their stored text and compiles them in each
  * statement that writes to it. Tables here have many, statements often write one row, and a row
- * has consequences in other tables, so that this was nearly half of the work of an INSERT. A hook
- * hands each starting statement the compiled constraints of the statements before. All of them are
+ * has consequences in other tables, so that this was nearly half of the work of an INSERT. Each
+ * starting statement (statement.c) gets the compiled constraints of the statements before. All of them are
  * still checked, by the executor, which reports them as ever.
  *
  * Kept are constraints that consist of nothing but columns, constants and what is built in: their
@@ -30,7 +30,6 @@
 
 #include "check_cache.h"
 #include "compat.h"
-#include "plan.h"
 
 typedef struct TableChecks
 {
@@ -42,10 +41,7 @@ typedef struct TableChecks
 
 static HTAB *tables = NULL;
 static MemoryContext outdated = NULL;
-static ExecutorStart_hook_type next_hook = NULL;
 
-static void start(QueryDesc *query, int eflags);
-static bool has_checks(Relation relation);
 static TableChecks *find_table(Relation relation);
 static void compile(TableChecks *table, Relation relation);
 static bool is_foreign(Node *node, void *context);
@@ -63,39 +59,15 @@ check_cache_init(void)
 	tables = hash_create("sales_crm checks", 64, &control, HASH_ELEM | HASH_BLOBS);
 	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
 	RegisterXactCallback(free_outdated, NULL);
-	next_hook = ExecutorStart_hook;
-	ExecutorStart_hook = start;
 }
 
-/*
- * start fills in what ExecConstraints() would make itself with the first row that it checks.
- */
-static void
-start(QueryDesc *query, int eflags)
+void
+check_cache_fill(ResultRelInfo *result)
 {
-	ListCell *cell;
+	const TupleConstr *constr = RelationGetDescr(result->ri_RelationDesc)->constr;
 
-	if (next_hook != NULL)
-		next_hook(query, eflags);
-	else
-		standard_ExecutorStart(query, eflags);
-	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0 || query->operation == CMD_DELETE)
-		return;
-	foreach (cell, query->estate->es_opened_result_relations)
-	{
-		ResultRelInfo *result = lfirst(cell);
-
-		if (result->RESULT_CHECKS == NULL && has_checks(result->ri_RelationDesc))
-			result->RESULT_CHECKS = find_table(result->ri_RelationDesc)->states;
-	}
-}
-
-static bool
-has_checks(Relation relation)
-{
-	const TupleConstr *constr = RelationGetDescr(relation)->constr;
-
-	return constr != NULL && constr->num_check > 0 && plan_is_ours(relation);
+	if (result->RESULT_CHECKS == NULL && constr != NULL && constr->num_check > 0)
+		result->RESULT_CHECKS = find_table(result->ri_RelationDesc)->states;
 }
 
 static TableChecks *

@@ -8,9 +8,9 @@
  * the row away, and whoever does it in this transaction meets the new rows themselves, which are
  * all there before the first look.
  *
- * A hook puts a function in front of the server's, for INSERT and for keys of one column; it knows
- * the last keys that the server found. Constraints that are deferred are not checked with the
- * statement, and left alone by this.
+ * Each starting INSERT (statement.c) gets a function in front of the server's, for keys of one
+ * column; it knows the last keys that the server found. Constraints that are deferred are not
+ * checked with the statement, and left alone by this.
  *
  * Memory: the statement's.
  */
@@ -26,7 +26,6 @@
 #include "utils/snapmgr.h"
 
 #include "compat.h"
-#include "plan.h"
 #include "reference_cache.h"
 
 /* Keys remembered per constraint, the oldest makes room */
@@ -42,49 +41,18 @@ typedef struct Reference
 	Datum keys[MAX_KEYS];
 } Reference;
 
-static ExecutorStart_hook_type next_hook = NULL;
-
-static void start(QueryDesc *query, int eflags);
-static void prepare(ResultRelInfo *result, MemoryContext context);
 static AttrNumber find_column(Relation relation, Oid constraint);
 static Datum check_reference(PG_FUNCTION_ARGS);
 static bool is_known(const Reference *reference, Datum key);
 static void remember(Reference *reference, Datum key, MemoryContext context);
 
 void
-reference_cache_init(void)
-{
-	next_hook = ExecutorStart_hook;
-	ExecutorStart_hook = start;
-}
-
-static void
-start(QueryDesc *query, int eflags)
-{
-	ListCell *cell;
-
-	if (next_hook != NULL)
-		next_hook(query, eflags);
-	else
-		standard_ExecutorStart(query, eflags);
-	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0 || query->operation != CMD_INSERT)
-		return;
-	foreach (cell, query->estate->es_opened_result_relations)
-	{
-		ResultRelInfo *result = lfirst(cell);
-
-		if (result->ri_TrigDesc != NULL && result->ri_TrigDesc->trig_insert_after_row &&
-			plan_is_ours(result->ri_RelationDesc))
-			prepare(result, query->estate->es_query_cxt);
-	}
-}
-
-/* prepare fills in the functions of triggers that the executor would look up with the first row. */
-static void
-prepare(ResultRelInfo *result, MemoryContext context)
+reference_cache_fill(ResultRelInfo *result, MemoryContext context)
 {
 	TupleDesc tupdesc = RelationGetDescr(result->ri_RelationDesc);
 
+	if (result->ri_TrigDesc == NULL || !result->ri_TrigDesc->trig_insert_after_row)
+		return;
 	for (int i = 0; i < result->ri_TrigDesc->numtriggers; i++)
 	{
 		const Trigger *trigger = &result->ri_TrigDesc->triggers[i];

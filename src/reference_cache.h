@@ -5,6 +5,14 @@
 #ifndef SCRM_REFERENCE_CACHE_H
 #define SCRM_REFERENCE_CACHE_H
 
-extern void reference_cache_init(void);
+#include "postgres.h"
+
+#include "nodes/execnodes.h"
+
+/*
+ * Fills in the functions of triggers that an INSERT would look up with the first row; context is the
+ * statement's
+ */
+extern void reference_cache_fill(ResultRelInfo *result, MemoryContext context);
 
 #endif /* SCRM_REFERENCE_CACHE_H */

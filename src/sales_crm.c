@@ -5,8 +5,8 @@
  * The way of the data: a statement meets opportunity.c, which asks transition.c (its rules are in
  * transition_rule.c) and decides row by row; then history.c and follow_up.c write, once per
  * statement. All of them know the rules from configuration.c and the session's member from member.c,
- * and run SQL through plan.c. Whose rows a session sees at all is known in access.c. check_cache.c
- * and reference_cache.c make all of it faster.
+ * and run SQL through plan.c. Whose rows a session sees at all is known in access.c. statement.c
+ * makes all of it faster.
  */
 #include "postgres.h"
 
@@ -14,7 +14,6 @@
 #include "utils/guc.h"
 
 #include "access.h"
-#include "check_cache.h"
 #include "compat.h"
 #include "configuration.h"
 #include "member.h"
@@ -22,7 +21,7 @@
 #include "outbox.h"
 #include "product_line.h"
 #include "quote_line.h"
-#include "reference_cache.h"
+#include "statement.h"
 
 SCRM_MODULE_MAGIC;
 
@@ -34,11 +33,10 @@ _PG_init(void)
 	configuration_init();
 	member_init();
 	access_init();
-	check_cache_init();
-	reference_cache_init();
 	opportunity_init();
 	product_line_init();
 	quote_line_init();
 	outbox_init();
+	statement_init();
 	MarkGUCPrefixReserved("sales_crm");
 }
