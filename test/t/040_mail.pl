@@ -63,7 +63,7 @@ query(<<"SQL");
 SELECT sales_crm.queue_email('test', 'juergen\@example.com', 'Jürgen "der Große" Groß', subject => repeat('Angebot für Käse — ', 8), body => \$t\$$text\$t\$,
 	opportunity_id => (SELECT opportunity_id FROM sales_crm.opportunity), attachments => (SELECT array_agg(attachment_id) FROM sales_crm.attachment));
 SELECT sales_crm.queue_email('test', 'jörg\@bücher.example', 'J', subject => 'Plain', body => 'Hello');
-SELECT sales_crm.queue_email('test', 'anna\@bücher.example', 'A', subject => 'Plain', body => 'Hello');
+SELECT sales_crm.queue_email('test', 'anna\@bücher.example', 'A', subject => 'Plain', body => 'Grüße aus Köln');
 SELECT sales_crm.queue_email('test', 'severine\@example.com', 'S', subject => 'For a member', body => 'Hello', member_id => (SELECT max(member_id) FROM sales_crm.member));
 SELECT sales_crm.queue_email('test', 'nobody\@example.com', 'N', subject => 'x', body => 'Hello');
 SELECT sales_crm.queue_email('test', 'grey\@example.com', 'N', subject => 'x', body => 'Hello');
@@ -105,6 +105,7 @@ like($parsed, qr/^seven bits: True$/m, 'every server can take it');
 
 my $all = join "\n", map { parse($_) } glob "$exim->{directory}/Maildir/new/*";
 like($all, qr/^To: A <anna\@xn--bcher-kva.example>$/m, 'a domain with umlauts is in ASCII');
+like($all, qr/^text\/plain None @{[digest('Grüße aus Köln')]}\n/m, 'a text of Latin letters alone is in UTF-8, as its header says');
 like($all, qr/^To: J <jörg\@xn--bcher-kva.example>$/m, 'an address with umlauts, since the server speaks SMTPUTF8');
 like($all, qr/^To: S <severine\@example.com>\n.*\n.*\n.*\n.*\n.*\nAuto-Submitted: auto-generated$/m, 'what the program tells members is marked as such');
 
