@@ -2,7 +2,7 @@
 -- fails is paused, tried with one message at a time, and disabled after five days or by a 410, which
 -- managers are told; switched on again it begins anew.
 BEGIN;
-SELECT plan(29);
+SELECT plan(35);
 UPDATE sales_crm.company SET sender_email = 'sales@lumen.example';
 INSERT INTO sales_crm.member (name, email, is_manager) VALUES ('Mia', 'mia@lumen.example', true), ('Sam', 'sam@lumen.example', false);
 SELECT sales_crm.activate_sending();
@@ -63,5 +63,20 @@ SELECT is_empty('SELECT * FROM pg_temp.claim()', 'what was waiting for it is giv
 UPDATE sales_crm.webhook SET active = true WHERE name = 'a';
 SELECT results_eq('SELECT failures, disabled_at, disabled_reason FROM sales_crm.webhook WHERE name = ''a''', 'VALUES (0, NULL::timestamptz, NULL::text)', 'switched on, it begins anew');
 SELECT is(sales_crm.redrive_messages(kind => 'webhook'), 4::bigint, 'with what was given up');
+
+-- A receiver that is gone
+SELECT webhook_id AS b FROM sales_crm.webhook WHERE name = 'b' \gset
+SELECT sales_crm.queue_webhooks('quote.signed', jsonb_build_object('n', n)) FROM generate_series(1, 2) n;
+SELECT count(*) FROM pg_temp.claim();
+SELECT is((SELECT sales_crm.fail_message(m.message_id, m.fence, 'HTTP 410', gone => true) FROM sales_crm.message m WHERE m.webhook_id = :b ORDER BY m.message_id LIMIT 1),
+	'dead', 'a 410 is final, even if it could be tried again');
+SELECT results_eq('SELECT name, active, disabled_at IS NOT NULL, disabled_reason FROM sales_crm.webhook ORDER BY name',
+	$$VALUES ('a', true, false, NULL), ('b', false, true, 'The receiver answered 410 Gone.')$$, 'it disables that webhook at once, and no other');
+SELECT results_eq($$SELECT recipient, count(*) FROM sales_crm.message_body WHERE event = 'webhook.disabled' GROUP BY 1$$, $$VALUES ('mia@lumen.example', 2::bigint)$$, 'managers are told');
+SELECT results_eq(format('SELECT reason FROM sales_crm.message_dead WHERE webhook_id = %s', :b), $$VALUES ('HTTP 410')$$, 'why the message died is kept');
+SELECT pg_temp.fail();
+SELECT pg_temp.again();
+SELECT is((SELECT count(*) FROM pg_temp.claim() c JOIN sales_crm.message m USING (message_id) WHERE m.webhook_id = :b), 0::bigint, 'nothing more goes there');
+SELECT results_eq(format('SELECT DISTINCT reason FROM sales_crm.message_dead WHERE webhook_id = %s ORDER BY 1', :b), $$VALUES ('HTTP 410'), ('The webhook is not active.')$$, 'what was waiting for it is given up');
 SELECT * FROM finish();
 ROLLBACK;
