@@ -1,6 +1,6 @@
 # Promise: a sent quote becomes a PDF, with its title, author, language, embedded fonts and the hash
-# of the HTML it was made of; the e-mail that carries it waits for it; a signed one gets a PDF with
-# its evidence, sealed where a key is configured, which pdfsig verifies, and called unsealed and tried
+# of the HTML it was made of; the e-mail that carries it waits for it, and holds its very bytes; a
+# signed one gets a PDF with its evidence, sealed where a key is configured, which pdfsig verifies, and called unsealed and tried
 # again where the seal fails. The document reaches neither files nor network, and ends at its limits.
 use strict;
 use warnings FATAL => 'all';
@@ -9,6 +9,7 @@ use Crm qw(crm_node);
 use Digest::SHA qw(sha256_hex);
 use IO::Socket::INET;
 use IPC::Run;
+use Mail qw(smtp_server);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -119,6 +120,23 @@ unlike(tool('pdfsig', '-nssdir', "sql:$folder/nss", '-no-ocsp', "$folder/changed
 like(tool('pdftotext', $file, '-'), qr/Carl Customer/, 'the evidence is on it');
 like(tool('pdftotext', $file, '-'), qr/Espresso/, 'behind what was signed');
 ok(all_embedded($file), 'fonts are embedded');
+
+# An e-mail that carries its PDF
+my $server = smtp_server();
+query('UPDATE sales_crm.quote_template SET attach_pdf = true');
+my $carried = query("SELECT sales_crm.create_quote(opportunity_id) FROM sales_crm.opportunity");
+my $e_mail = query("SELECT message_id FROM sales_crm.send_quote($carried, 'email', email => 'carla\@acme.example')");
+is(query("SELECT (SELECT kind FROM sales_crm.message p WHERE p.message_id = m.waits_for), m.available_at FROM sales_crm.message m WHERE m.message_id = $e_mail"), 'pdf|infinity', 'a quote by e-mail waits for its PDF');
+is((sender('--once', '--smtp-url', $server->{url}, '--smtp-tls', 'off'))[0], 0, 'which is laid out');
+is(query("SELECT count(*) FROM sales_crm.message_done WHERE message_id = $e_mail"), 1, 'and then the e-mail is sent');
+my $attached = query("SELECT encode(a.sha256, 'hex') || ' ' || a.file_name FROM sales_crm.quote_document d JOIN sales_crm.attachment a USING (attachment_id) WHERE d.quote_id = $carried AND d.purpose = 'quote'");
+my ($envelope) = grep { slurp_file($_) =~ /carla\@acme/ } glob "$server->{directory}/*.json";
+is(tool('/usr/bin/python3', '-c', <<'PY', $envelope =~ s/json$/eml/r), "$attached\n", 'with the PDF whose SHA-256 the attachment has');
+import email, email.policy, hashlib, sys
+m = email.message_from_binary_file(open(sys.argv[1], 'rb'), policy=email.policy.default)
+for part in m.iter_attachments():
+    print(hashlib.sha256(part.get_content()).hexdigest(), part.get_filename())
+PY
 
 is((sender('--check', @seal, 'seal'))[0], 0, '--check lays a document out and seals it');
 like(slurp_file("$folder/out"), qr/^ok +documents +can be laid out and sealed$/m, 'and says so');
