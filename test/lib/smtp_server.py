@@ -110,6 +110,7 @@ class Session:
         content = (await self.reader.readuntil(b'\r\n.\r\n'))[:-3]
         if 'slow' in self.words:
             await asyncio.sleep(1)
+        note(event='end', recipient=self.recipient)
         status = status_of(self.words, 'data')
         if mode == 'size' and len(content) > 100:
             status = 552
