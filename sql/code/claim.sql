@@ -38,8 +38,10 @@ AS $$
 #variable_conflict use_column
 DECLARE
 	wanted text;
+	waiting text[] := '{}';
 	from_at timestamptz;
 	first_at timestamptz;
+	firsts timestamptz[] := '{}';
 	to_at timestamptz;
 	share integer;
 	left_over integer := max;
@@ -56,16 +58,22 @@ BEGIN
 	IF NOT sales_crm.sending_active() THEN
 		RETURN;
 	END IF;
-	FOR i IN 1 .. cardinality(kinds) LOOP
-		wanted := kinds[i];
-		share := ceil(left_over::numeric / (cardinality(kinds) - i + 1));
-		CONTINUE WHEN share = 0;
+	FOREACH wanted IN ARRAY kinds LOOP
 		from_at := sales_crm.outbox_floor(wanted);
 		to_at := clock_timestamp();
 		SELECT min(m.available_at) INTO first_at FROM sales_crm.message m
 		WHERE m.kind = wanted AND m.available_at >= from_at AND m.available_at <= to_at;
 		PERFORM sales_crm.outbox_raise_floor(wanted, first_at);
-		CONTINUE WHEN first_at IS NULL;
+		IF first_at IS NOT NULL THEN
+			waiting := waiting || wanted;
+			firsts := firsts || first_at;
+		END IF;
+	END LOOP;
+	FOR i IN 1 .. cardinality(waiting) LOOP
+		wanted := waiting[i];
+		first_at := firsts[i];
+		share := ceil(left_over::numeric / (cardinality(waiting) - i + 1));
+		CONTINUE WHEN share = 0;
 		WITH found AS MATERIALIZED (
 			SELECT m.message_id FROM sales_crm.message m
 			WHERE m.kind = wanted AND m.available_at >= first_at AND m.available_at <= to_at
@@ -173,6 +181,7 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
 	done bigint[];
+	email_ids bigint[];
 	order_keys text[];
 	webhook_ids bigint[];
 BEGIN
@@ -198,10 +207,13 @@ BEGIN
 		array_agg(DISTINCT f.webhook_id) FILTER (WHERE f.webhook_id IS NOT NULL)
 	INTO done, order_keys, webhook_ids FROM finished f;
 	-- Secrets and texts of people are not kept twice
-	UPDATE sales_crm.message_body b SET payload = b.payload - '{text,html,body}'::text[]
-	WHERE b.message_id = ANY (done) AND b.payload ?| '{text,html,body}';
-	UPDATE sales_crm.email e SET state = 'sent', sent_at = now(), problem = NULL
-	FROM sales_crm.message_body b WHERE b.message_id = ANY (done) AND e.email_id = b.email_id;
+	WITH stripped AS (
+		UPDATE sales_crm.message_body b SET payload = b.payload - '{text,html,body}'::text[]
+		WHERE b.message_id = ANY (done) AND (b.payload ?| '{text,html,body}' OR b.email_id IS NOT NULL) RETURNING b.email_id)
+	SELECT array_agg(s.email_id) FILTER (WHERE s.email_id IS NOT NULL) INTO email_ids FROM stripped s;
+	IF email_ids IS NOT NULL THEN
+		UPDATE sales_crm.email e SET state = 'sent', sent_at = now(), problem = NULL WHERE e.email_id = ANY (email_ids);
+	END IF;
 	IF webhook_ids IS NOT NULL THEN
 		UPDATE sales_crm.webhook w SET failures = 0, failing_since = NULL, paused_until = NULL
 		WHERE w.webhook_id = ANY (webhook_ids) AND w.failures > 0;
