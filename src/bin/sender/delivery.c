@@ -11,15 +11,15 @@
 #include "child.h"
 #include "delivery.h"
 #include "log.h"
+#include "pool.h"
 #include "session.h"
 
 typedef struct Step
 {
 	Delivery *delivery;
 	CURL *easy;
-	GThread *thread; /* that the transfer runs in; NULL: the multi handle does it */
-	gint aborted;	 /* atomic */
-	CURLcode code;
+	bool in_pool; /* the transfer; else the multi handle does it */
+	PoolJob job;
 	Child *child;
 	DeliveryResult then_result;
 	DeliveryTransferred then_transferred;
@@ -28,14 +28,10 @@ typedef struct Step
 
 static struct Session *session;
 static CURLM *multi;
-static GAsyncQueue *performed; /* of Step: transfers in threads that are over */
-
+static void parse_payload(Delivery *delivery);
 static Step *new_step(Delivery *delivery);
 static void end_step(Delivery *delivery);
 static void take_result(void *context, const PGresult *result);
-static void *perform(void *step);
-static int
-is_aborted(void *step, curl_off_t down_all, curl_off_t down, curl_off_t up_all, curl_off_t up);
 static void call_transferred(Step *step, CURLcode code);
 
 void
@@ -43,13 +39,13 @@ delivery_init(Session *of_session, CURLM *of_multi)
 {
 	session = of_session;
 	multi = of_multi;
-	performed = g_async_queue_new();
+	pool_init(multi);
 }
 
 void
 delivery_finish(void)
 {
-	g_async_queue_unref(performed);
+	pool_finish();
 }
 
 Delivery *
@@ -62,7 +58,7 @@ delivery_create(const DeliveryKind *kind, long long message_id, long long fence,
 	delivery->message_id = message_id;
 	delivery->fence = fence;
 	delivery->attempt = attempt;
-	delivery->payload = json_loads(payload, 0, NULL);
+	delivery->payload_text = g_strdup(payload);
 	delivery->kept = g_ptr_array_new_with_free_func(g_free);
 	if (kind->host != NULL)
 		delivery->host = kind->host(delivery);
@@ -72,8 +68,8 @@ delivery_create(const DeliveryKind *kind, long long message_id, long long fence,
 void
 delivery_start(Delivery *delivery, const Config *config)
 {
-	delivery->started = true;
 	delivery->config = config;
+	parse_payload(delivery);
 	if (!json_is_object(delivery->payload))
 		delivery_end(delivery, VERDICT_FINAL, 0, "the message is not one that can be read");
 	else
@@ -88,6 +84,7 @@ delivery_free(Delivery *delivery)
 	if (delivery->state != NULL)
 		delivery->kind->release(delivery);
 	json_decref(delivery->payload);
+	g_free(delivery->payload_text);
 	g_ptr_array_unref(delivery->kept);
 	g_free(delivery->reason);
 	g_free(delivery);
@@ -102,8 +99,9 @@ delivery_give_up(Delivery *delivery, const char *reason)
 }
 
 const char *
-delivery_text(const Delivery *delivery, const char *key)
+delivery_text(Delivery *delivery, const char *key)
 {
+	parse_payload(delivery);
 	return json_string_value(json_object_get(delivery->payload, key));
 }
 
@@ -156,6 +154,7 @@ void
 delivery_transfers(void)
 {
 	CURLMsg *message;
+	PoolJob *job;
 	Step *step;
 	int left;
 
@@ -172,10 +171,12 @@ delivery_transfers(void)
 		call_transferred(step, code);
 		curl_easy_cleanup(easy);
 	}
-	while ((step = g_async_queue_try_pop(performed)) != NULL)
+	while ((job = pool_take()) != NULL)
 	{
-		g_thread_join(step->thread);
-		call_transferred(step, step->code);
+		step = job->context;
+		step->delivery->is_late = job->is_late;
+		if (!job->is_late)
+			call_transferred(step, job->code);
 	}
 }
 
@@ -198,31 +199,17 @@ delivery_perform(Delivery *delivery, CURL *easy, DeliveryTransferred then)
 
 	step->easy = easy;
 	step->then_transferred = then;
-	curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
-	curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, is_aborted);
-	curl_easy_setopt(easy, CURLOPT_XFERINFODATA, step);
-	step->thread = g_thread_new("transfer", perform, step);
+	step->in_pool = true;
+	step->job = (PoolJob){.easy = easy, .context = step, .begin_before = delivery->lease_until};
+	pool_add(&step->job);
 }
 
-/* perform runs in a thread: it touches the step's handle, and nothing else of the program. */
-static void *
-perform(void *context)
+void
+delivery_hold_until(Delivery *delivery, double lease_until)
 {
-	Step *step = context;
-
-	step->code = curl_easy_perform(step->easy);
-	g_async_queue_push(performed, step);
-	curl_multi_wakeup(multi);
-	return NULL;
-}
-
-static int
-is_aborted(void *context, curl_off_t down_all, curl_off_t down, curl_off_t up_all, curl_off_t up)
-{
-	Step *step = context;
-
-	(void) down_all, (void) down, (void) up_all, (void) up;
-	return g_atomic_int_get(&step->aborted);
+	delivery->lease_until = lease_until;
+	if (delivery->step != NULL && delivery->step->in_pool)
+		pool_set_deadline(&delivery->step->job, lease_until);
 }
 
 void
@@ -278,6 +265,17 @@ delivery_blame_kind(Delivery *delivery)
 	delivery->is_kind_failing = true;
 }
 
+/* parse_payload waits until somebody asks, since many messages are claimed at once. */
+static void
+parse_payload(Delivery *delivery)
+{
+	if (delivery->payload_text == NULL)
+		return;
+	delivery->payload = json_loads(delivery->payload_text, 0, NULL);
+	g_free(delivery->payload_text);
+	delivery->payload_text = NULL;
+}
+
 static Step *
 new_step(Delivery *delivery)
 {
@@ -287,24 +285,18 @@ new_step(Delivery *delivery)
 	return delivery->step;
 }
 
-/* end_step drops what is under way; a thread notices within a second. */
+/* end_step drops what is under way. */
 static void
 end_step(Delivery *delivery)
 {
 	Step *step = delivery->step;
-	GQueue others = G_QUEUE_INIT;
-	Step *other;
 
 	if (step == NULL)
 		return;
-	if (step->thread != NULL)
+	if (step->in_pool)
 	{
-		g_atomic_int_set(&step->aborted, 1);
-		while ((other = g_async_queue_pop(performed)) != step)
-			g_queue_push_tail(&others, other);
-		g_thread_join(step->thread);
-		while ((other = g_queue_pop_head(&others)) != NULL)
-			g_async_queue_push(performed, other);
+		if (!delivery->is_late)
+			pool_remove(&step->job);
 	}
 	else if (step->easy != NULL)
 	{

@@ -56,6 +56,12 @@ struct DeliveryKind
 	/* Asks for the first step, or ends the delivery */
 	void (*start)(Delivery *delivery);
 
+	/*
+	 * Whether its transfers are those of delivery_perform(), so that a few more may begin than run
+	 * at once. May be NULL, for no.
+	 */
+	bool (*performs)(const Config *config);
+
 	/* Frees delivery->state; not called where that is NULL */
 	void (*release)(Delivery *delivery);
 };
@@ -65,19 +71,24 @@ struct Delivery
 	const DeliveryKind *kind;
 	long long message_id;
 	long long fence;
-	int attempt; /* 1 for the first */
-	json_t *payload;
+	int attempt;		  /* 1 for the first */
+	json_t *payload;	  /* from its start on */
 	const Config *config; /* as it was when the delivery began */
 	void *state;		  /* the kind's own */
 
 	/* The rest is the loop's */
-	struct Step *step;	/* what is under way */
-	GPtrArray *kept;	/* memory to free with the delivery */
-	const char *host;	/* NULL: no limit */
-	double renew_at;	/* when its lease is to be renewed, of clock_now() */
-	double lease_until; /* not later than the database has it */
-	double asked_until; /* what that becomes where it is renewed */
-	bool started;
+	char *payload_text;	  /* NULL once it was parsed */
+	struct Step *step;	  /* what is under way */
+	GPtrArray *kept;	  /* memory to free with the delivery */
+	const char *host;	  /* NULL: no limit */
+	struct Host *at_host; /* what is under way there */
+	double renew_at;	  /* when its lease is to be renewed, of clock_now() */
+	double lease_until;	  /* not later than the database has it */
+	double asked_until;	  /* what that becomes where it is renewed */
+	bool is_held;		  /* by held.c */
+	bool is_late;		  /* its lease ended before its transfer began */
+	bool has_begun;
+	bool performs; /* counted as one for the pool */
 	bool ended;
 	Verdict verdict;
 	double retry_after;
@@ -87,7 +98,7 @@ struct Delivery
 };
 
 /* A string of the payload; NULL where it is absent, null or no string. Lives as long as the delivery. */
-extern const char *delivery_text(const Delivery *delivery, const char *key);
+extern const char *delivery_text(Delivery *delivery, const char *key);
 
 /* printf into memory that lives as long as the delivery */
 extern const char *
@@ -113,8 +124,9 @@ extern void delivery_transfer(Delivery *delivery, CURL *easy, DeliveryTransferre
 
 /*
  * Step: a transfer that libcurl makes the caller wait for, such as one by SMTP, whose last answer
- * is not waited for by the multi interface: it runs in a thread. The handle stays the kind's, and
- * what it reads and writes meanwhile is to be left alone. CURLOPT_XFERINFOFUNCTION is the loop's.
+ * is not waited for by the multi interface: it runs in a thread, unless the lease ends before one is
+ * free. The handle stays the kind's, and what it reads and writes meanwhile is to be left alone.
+ * CURLOPT_XFERINFOFUNCTION is the loop's.
  */
 extern void delivery_perform(Delivery *delivery, CURL *easy, DeliveryTransferred then);
 
@@ -166,6 +178,9 @@ extern Delivery *delivery_create(const DeliveryKind *kind, long long message_id,
 								 int attempt, const char *payload);
 extern void delivery_start(Delivery *delivery, const Config *config);
 extern void delivery_work(Delivery *delivery);
+
+/* For the loop: the database has the message for this sender until then, of clock_now() */
+extern void delivery_hold_until(Delivery *delivery, double lease_until);
 
 /* For the loop: ends the step under way, and the delivery, to be tried again */
 extern void delivery_give_up(Delivery *delivery, const char *reason);

@@ -21,39 +21,21 @@
 
 #include "../common/clock.h"
 #include "delivery.h"
+#include "held.h"
 #include "log.h"
 #include "loop.h"
-#include "pdf.h"
 #include "report.h"
 #include "session.h"
 #include "smtp.h"
-#include "webhook.h"
 
 #define CHANNEL "sales_crm_outbox"
 #define QUICK_LOOKS 5
 #define QUICK_PAUSE 0.02
 #define HOUSEKEEPING_PAUSE 60.0
-#define LEAST_REST 1.0
-#define MOST_REST 60.0
-/*
- * As many are claimed ahead as ended in that many seconds, so that a sender that is fast does not
- * wait for the database, and one that is slow leaves messages to others
- */
-#define PACE 0.25
-#define MOST_AHEAD 500
 /* Where the database must not send yet, or refuses */
 #define IDLE_PAUSE 10.0
 /* Before it ends, whatever the database does */
 #define SECONDS_TO_REPORT 2.0
-
-static const DeliveryKind *const kinds[] = {&email_kind, &webhook_kind, &pdf_kind};
-
-/* A kind that fails as a whole rests, then one message tries it */
-typedef struct Rest
-{
-	int failures;
-	double until;
-} Rest;
 
 static Config *config;
 static LoopReload reload_config;
@@ -61,14 +43,6 @@ static Session *session;
 static Session *keeper; /* housekeeping has a connection of its own, since it may take its time */
 static CURLM *multi;
 
-static GQueue held = G_QUEUE_INIT; /* of Delivery: claimed and not ended */
-static Rest rests[G_N_ELEMENTS(kinds)];
-static int under_way = 0;						   /* deliveries that have begun, and not ended */
-static int under_way_of_kind[G_N_ELEMENTS(kinds)]; /* of each kind */
-static GHashTable *under_way_to_host;			   /* to each host: its name, how many */
-static int ended_lately = 0;					   /* in the last PACE seconds that are over */
-static int ended_now = 0;						   /* since then */
-static double paced_at = 0;
 static bool draining = false;
 static bool giving_back = false;
 static double drain_until;
@@ -93,22 +67,12 @@ static void catch_signal(int number);
 static void configure(Config *fresh);
 static void drain(void);
 static void give_back(void);
-static bool wants_to_claim(double now);
+static int most_to_claim(double now);
 static void claim(double now);
 static void take_claimed(void *context, const PGresult *result);
-static char *claimable_kinds(double now);
-static void start_what_fits(double now);
-static bool fits(const Delivery *delivery, double now);
-static void renew_leases(double now);
-static void drop(Delivery *delivery);
-static void end_what_ended(void);
 static void keep_house(double now);
 static void take_kept(void *context, const PGresult *result);
 static void wait_for_something(double until);
-static int kind_index(const DeliveryKind *kind);
-static int waiting_room(void);
-static void keep_pace(double now);
-static void count_delivery(const Delivery *delivery, int change);
 
 int
 loop_run(Config *initial, bool once, LoopReload reload)
@@ -134,27 +98,23 @@ loop_run(Config *initial, bool once, LoopReload reload)
 			drain();
 		until = fmin(session_work(session), session_work(keeper));
 		delivery_transfers();
-		for (GList *at = held.head; at != NULL; at = at->next)
-			delivery_work(at->data);
-		end_what_ended();
+		held_work(now);
 		if (draining && now >= drain_until && !giving_back)
 			give_back();
-		if (draining && ((held.length == 0 && report_is_empty()) || now >= drain_until))
+		if (draining && ((held_length() == 0 && report_is_empty()) || now >= drain_until))
 			break;
 		if (once_only && session_failure(session) != NULL)
 		{
 			status = EX_TEMPFAIL;
 			break;
 		}
-		if (once_only && found_none && held.length == 0 && report_is_empty() && !claiming)
+		if (once_only && found_none && held_length() == 0 && report_is_empty() && !claiming)
 			break;
 		if (session_take_notice(session))
 			look_at = now;
-		keep_pace(now);
 		claim(now);
-		start_what_fits(now);
-		end_what_ended();
-		renew_leases(now);
+		held_begin(now);
+		held_renew(session, now);
 		report_work(session);
 		keep_house(now);
 		wait_for_something(until);
@@ -177,10 +137,10 @@ set_up(void)
 	srand48((long) getpid() ^ (long) time(NULL));
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	multi = curl_multi_init();
-	under_way_to_host = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	session = session_create("sales_crm_sender", CHANNEL, 30);
 	keeper = session_create("sales_crm_sender housekeeping", NULL, INFINITY);
 	delivery_init(session, multi);
+	held_init(once_only);
 	keep_at = clock_now();
 }
 
@@ -188,17 +148,13 @@ set_up(void)
 static void
 tear_down(void)
 {
-	Delivery *delivery;
-
-	while ((delivery = g_queue_pop_head(&held)) != NULL)
-		delivery_free(delivery);
+	held_finish();
 	report_forget(session);
 	delivery_finish();
 	smtp_finish();
 	session_destroy(session);
 	session_destroy(keeper);
 	curl_multi_cleanup(multi);
-	g_hash_table_unref(under_way_to_host);
 	curl_global_cleanup();
 	config_free(config);
 	close(wake_up[0]);
@@ -231,7 +187,7 @@ configure(Config *fresh)
 	log_configure(config->log_json, log_level_named(config->log_level));
 	session_open(session, config->database);
 	curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long) config->parallel);
-	memset(rests, 0, sizeof(rests));
+	held_configure(config);
 	look_at = 0;
 }
 
@@ -240,7 +196,7 @@ drain(void)
 {
 	if (!draining)
 	{
-		log_info("stopping: %u deliveries have %.0f s to end", held.length, config->drain);
+		log_info("stopping: %u deliveries have %.0f s to end", held_length(), config->drain);
 		draining = true;
 		drain_until = clock_now() + config->drain;
 	}
@@ -254,41 +210,31 @@ give_back(void)
 {
 	giving_back = true;
 	drain_until = clock_now() + SECONDS_TO_REPORT;
-	for (GList *at = held.head; at != NULL; at = at->next)
-	{
-		Delivery *delivery = at->data;
-
-		if (!delivery->ended)
-			delivery_give_up(delivery, "the sender was stopped before it was delivered");
-	}
-	end_what_ended();
+	held_give_up("the sender was stopped before it was delivered");
+	held_work(clock_now());
 	report_work(session);
 }
 
-static bool
-wants_to_claim(double now)
+/* most_to_claim: how many messages, 0 for none; whether there are any is another question. */
+static int
+most_to_claim(double now)
 {
-	bool can = false;
-
-	for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
-		can = can || (kinds[i]->able(config) && rests[i].until <= now);
-	return can && !draining && !claiming &&
-		   waiting_room() >= MAX(config->parallel, MIN(ended_lately, MOST_AHEAD) / 2) &&
-		   session_is_ready(session);
+	return draining || claiming || !session_is_ready(session) ? 0 : held_room(now);
 }
 
 /* claim asks for messages a little ahead of what can be delivered at once. */
 static void
 claim(double now)
 {
+	int room = now < look_at ? 0 : most_to_claim(now);
 	char *list;
 	char *most;
 	char *lease;
 
-	if (now < look_at || !wants_to_claim(now))
+	if (room == 0)
 		return;
-	list = claimable_kinds(now);
-	most = g_strdup_printf("%d", waiting_room());
+	list = held_claimable_kinds(now);
+	most = g_strdup_printf("%d", room);
 	lease = g_strdup_printf("%.3f", config->lease);
 	{
 		const char *values[] = {config->worker, most, lease, list};
@@ -328,21 +274,9 @@ take_claimed(void *context, const PGresult *result)
 	any = !PQgetisnull(result, 0, 0);
 	found_none = !any;
 	for (int i = 0; any && i < PQntuples(result); i++)
-	{
-		for (size_t k = 0; k < G_N_ELEMENTS(kinds); k++)
-		{
-			Delivery *delivery;
-
-			if (strcmp(kinds[k]->name, PQgetvalue(result, i, 1)) != 0)
-				continue;
-			delivery = delivery_create(kinds[k], atoll(PQgetvalue(result, i, 0)),
-									   atoll(PQgetvalue(result, i, 2)),
-									   atoi(PQgetvalue(result, i, 3)), PQgetvalue(result, i, 4));
-			delivery->renew_at = claimed_at + config->lease / 2;
-			delivery->lease_until = claimed_at + config->lease;
-			g_queue_push_tail(&held, delivery);
-		}
-	}
+		held_add(PQgetvalue(result, i, 1), atoll(PQgetvalue(result, i, 0)),
+				 atoll(PQgetvalue(result, i, 2)), atoi(PQgetvalue(result, i, 3)),
+				 PQgetvalue(result, i, 4), claimed_at);
 	if (any)
 		quick_looks = QUICK_LOOKS;
 	if (PQgetvalue(result, 0, 5)[0] != 't')
@@ -358,119 +292,6 @@ take_claimed(void *context, const PGresult *result)
 	look_at = now + (any ? 0 : quick_looks > 0 ? QUICK_PAUSE : config->poll);
 	if (!any && quick_looks > 0)
 		quick_looks--;
-}
-
-/* claimable_kinds returns an array of the kinds that can be delivered now. */
-static char *
-claimable_kinds(double now)
-{
-	GString *list = g_string_new("{");
-
-	for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
-	{
-		if (!kinds[i]->able(config) || rests[i].until > now)
-			continue;
-		g_string_append_printf(list, "%s%s", list->len == 1 ? "" : ",", kinds[i]->name);
-	}
-	g_string_append_c(list, '}');
-	return g_string_free(list, FALSE);
-}
-
-static void
-start_what_fits(double now)
-{
-	int room = config->parallel - under_way;
-	GList *next;
-
-	for (GList *at = held.head; at != NULL && room > 0; at = next)
-	{
-		Delivery *delivery = at->data;
-
-		next = at->next;
-		if (delivery->started || !fits(delivery, now))
-			continue;
-		if (now >= delivery->lease_until)
-		{
-			/* The machine or the database has slept: somebody else may have it by now */
-			log_write(LOG_LEVEL_WARNING, delivery->message_id, "its lease has ended");
-			drop(delivery);
-			continue;
-		}
-		count_delivery(delivery, 1);
-		delivery_start(delivery, config);
-		room--;
-	}
-}
-
-/* fits tells whether a delivery may begin beside those that are under way. */
-static bool
-fits(const Delivery *delivery, double now)
-{
-	const Rest *rest = &rests[kind_index(delivery->kind)];
-
-	if (rest->until > now ||
-		(rest->failures > 0 && under_way_of_kind[kind_index(delivery->kind)] > 0))
-		return false;
-	return delivery->host == NULL ||
-		   GPOINTER_TO_INT(g_hash_table_lookup(under_way_to_host, delivery->host)) <
-			   config->parallel_per_host;
-}
-
-static void
-renew_leases(double now)
-{
-	for (GList *at = held.head; at != NULL; at = at->next)
-	{
-		Delivery *delivery = at->data;
-
-		if (now < delivery->renew_at || !session_is_ready(session))
-			continue;
-		delivery->renew_at = now + config->lease / 2;
-		report_extend(session, delivery, config->lease, drop);
-	}
-}
-
-/* drop lets go of a delivery whose message somebody else has. */
-static void
-drop(Delivery *delivery)
-{
-	if (!g_queue_remove(&held, delivery))
-		return;
-	if (delivery->started)
-		count_delivery(delivery, -1);
-	delivery_free(delivery);
-}
-
-static void
-end_what_ended(void)
-{
-	GList *next;
-
-	for (GList *at = held.head; at != NULL; at = next)
-	{
-		Delivery *delivery = at->data;
-		Rest *rest = &rests[kind_index(delivery->kind)];
-
-		next = at->next;
-		if (!delivery->ended)
-			continue;
-		g_queue_delete_link(&held, at);
-		if (delivery->started)
-			count_delivery(delivery, -1);
-		ended_now++;
-		if (!delivery->is_kind_failing)
-			rest->failures = 0;
-		else if (once_only)
-			rest->failures = 1; /* one after the other, without pauses */
-		else if (rest->until <= clock_now())
-		{
-			double pause = clock_backoff(++rest->failures, LEAST_REST, MOST_REST);
-
-			rest->until = clock_now() + pause;
-			log_error("deliveries of kind %s rest for %.1f s", delivery->kind->name, pause);
-		}
-		report_add(delivery);
-	}
 }
 
 /* keep_house has housekeeping() run each minute; the database sees to it that one does at a time. */
@@ -507,8 +328,7 @@ take_kept(void *context, const PGresult *result)
 static void
 wait_for_something(double until)
 {
-	guint most = 3 + held.length * DELIVERY_DESCRIPTORS;
-	struct curl_waitfd *descriptors = g_new0(struct curl_waitfd, most);
+	struct curl_waitfd *descriptors = g_new0(struct curl_waitfd, 3 + held_descriptors());
 	unsigned count = 0;
 	double now = clock_now();
 	char drained[64];
@@ -517,20 +337,9 @@ wait_for_something(double until)
 	descriptors[count++] = (struct curl_waitfd){wake_up[0], CURL_WAIT_POLLIN, 0};
 	count += session_wait_for(session, &descriptors[count]);
 	count += session_wait_for(keeper, &descriptors[count]);
-	for (GList *at = held.head; at != NULL; at = at->next)
-	{
-		const Delivery *delivery = at->data;
-
-		until = fmin(until, delivery->renew_at);
-		count += (unsigned) delivery_wait_for(delivery, &descriptors[count], &until);
-	}
-	if (wants_to_claim(now))
+	count += held_wait_for(&descriptors[count], now, &until);
+	if (most_to_claim(now) > 0)
 		until = fmin(until, look_at);
-	for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
-	{
-		if (rests[i].until > now)
-			until = fmin(until, rests[i].until);
-	}
 	if (config->housekeeping && !keeping && keep_at > now)
 		until = fmin(until, keep_at);
 	if (draining)
@@ -540,51 +349,4 @@ wait_for_something(double until)
 	while (read(wake_up[0], drained, sizeof(drained)) > 0)
 		continue;
 	g_free(descriptors);
-}
-
-static int
-kind_index(const DeliveryKind *kind)
-{
-	int i = 0;
-
-	while (kinds[i] != kind)
-		i++;
-	return i;
-}
-
-/* waiting_room: how many more may be claimed than are waiting already. */
-static int
-waiting_room(void)
-{
-	int ahead = CLAMP(ended_lately, config->parallel, MOST_AHEAD);
-
-	return config->parallel + ahead - (int) held.length;
-}
-
-static void
-keep_pace(double now)
-{
-	if (now < paced_at + PACE)
-		return;
-	ended_lately = now < paced_at + 2 * PACE ? ended_now : 0;
-	ended_now = 0;
-	paced_at = now;
-}
-
-/* count_delivery counts one that begins, 1, or ends, -1. */
-static void
-count_delivery(const Delivery *delivery, int change)
-{
-	under_way += change;
-	under_way_of_kind[kind_index(delivery->kind)] += change;
-	if (delivery->host != NULL)
-	{
-		int count = GPOINTER_TO_INT(g_hash_table_lookup(under_way_to_host, delivery->host));
-
-		if (count + change > 0)
-			g_hash_table_insert(under_way_to_host, g_strdup(delivery->host),
-								GINT_TO_POINTER(count + change));
-		else
-			g_hash_table_remove(under_way_to_host, delivery->host);
-	}
 }

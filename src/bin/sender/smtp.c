@@ -37,6 +37,7 @@ typedef struct Email
 /* Handles that are not in use */
 static GQueue idle = G_QUEUE_INIT;
 
+static void keep_handle(Email *email);
 static void fetch_next(Delivery *delivery);
 static void take_attachment(Delivery *delivery, const PGresult *result);
 static void send_it(Delivery *delivery);
@@ -66,6 +67,12 @@ host_of(Delivery *delivery)
 	return "mail server";
 }
 
+static bool
+performs(const Config *config)
+{
+	return config->sendmail == NULL;
+}
+
 static void
 start(Delivery *delivery)
 {
@@ -91,12 +98,7 @@ release(Delivery *delivery)
 {
 	Email *email = delivery->state;
 
-	if (email->easy != NULL)
-	{
-		/* Keeps its connection */
-		curl_easy_reset(email->easy);
-		g_queue_push_head(&idle, email->easy);
-	}
+	keep_handle(email);
 	g_ptr_array_unref(email->contents);
 	if (email->bytes != NULL)
 		g_byte_array_unref(email->bytes);
@@ -107,10 +109,22 @@ release(Delivery *delivery)
 	g_free(email);
 }
 
+/* keep_handle leaves the handle with its connection to the next e-mail, which may not wait for the report. */
+static void
+keep_handle(Email *email)
+{
+	if (email->easy == NULL)
+		return;
+	curl_easy_reset(email->easy);
+	g_queue_push_head(&idle, email->easy);
+	email->easy = NULL;
+}
+
 const DeliveryKind email_kind = {
 	.name = "email",
 	.able = is_able,
 	.host = host_of,
+	.performs = performs,
 	.start = start,
 	.release = release,
 };
@@ -337,9 +351,10 @@ watch_commands(CURL *easy, curl_infotype type, char *text, size_t length, void *
 static void
 transferred(Delivery *delivery, CURL *easy, CURLcode code)
 {
-	const Email *email = delivery->state;
+	Email *email = delivery->state;
 
 	(void) easy;
+	keep_handle(email);
 	if (code == CURLE_OK)
 		delivery_end(delivery, VERDICT_DELIVERED, 0, "%s", email->response->str);
 	else
