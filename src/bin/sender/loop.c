@@ -49,7 +49,8 @@ static double drain_until;
 static bool once_only;
 static bool claiming = false;
 static double claimed_at;
-static bool found_none = false; /* once: the last look found nothing */
+static bool was_idle;			/* when the last look began */
+static bool found_none = false; /* by a look that began when nothing was under way */
 static int quick_looks = 0;
 static double look_at = 0;
 static double keep_at = 0;
@@ -67,6 +68,7 @@ static void catch_signal(int number);
 static void configure(Config *fresh);
 static void drain(void);
 static void give_back(void);
+static bool is_idle(void);
 static int most_to_claim(double now);
 static void claim(double now);
 static void take_claimed(void *context, const PGresult *result);
@@ -101,15 +103,19 @@ loop_run(Config *initial, bool once, LoopReload reload)
 		held_work(now);
 		if (draining && now >= drain_until && !giving_back)
 			give_back();
-		if (draining && ((held_length() == 0 && report_is_empty()) || now >= drain_until))
+		if (draining && (is_idle() || now >= drain_until))
 			break;
 		if (once_only && session_failure(session) != NULL)
 		{
 			status = EX_TEMPFAIL;
 			break;
 		}
-		if (once_only && found_none && held_length() == 0 && report_is_empty() && !claiming)
-			break;
+		if (once_only && !claiming && claim_failures == 0 && is_idle())
+		{
+			if (found_none)
+				break;
+			look_at = now;
+		}
 		if (session_take_notice(session))
 			look_at = now;
 		claim(now);
@@ -215,6 +221,13 @@ give_back(void)
 	report_work(session);
 }
 
+/* is_idle: what is delivered may make other messages available, as soon as it is reported. */
+static bool
+is_idle(void)
+{
+	return held_length() == 0 && report_is_empty();
+}
+
 /* most_to_claim: how many messages, 0 for none; whether there are any is another question. */
 static int
 most_to_claim(double now)
@@ -240,6 +253,7 @@ claim(double now)
 		const char *values[] = {config->worker, most, lease, list};
 
 		claiming = true;
+		was_idle = is_idle();
 		claimed_at = now;
 		session_query(session,
 					  "SELECT c.message_id, c.kind, c.fence, c.attempt, c.payload,"
@@ -272,7 +286,7 @@ take_claimed(void *context, const PGresult *result)
 	}
 	claim_failures = 0;
 	any = !PQgetisnull(result, 0, 0);
-	found_none = !any;
+	found_none = !any && was_idle;
 	for (int i = 0; any && i < PQntuples(result); i++)
 		held_add(PQgetvalue(result, i, 1), atoll(PQgetvalue(result, i, 0)),
 				 atoll(PQgetvalue(result, i, 2)), atoi(PQgetvalue(result, i, 3)),
