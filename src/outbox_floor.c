@@ -17,11 +17,18 @@
  * in progress, too. (Numbers of subtransactions may be taken for transactions that have ended;
  * that costs a longer look.)
  *
+ * A session that has just begun would read them all once. So floors are published in the table
+ * message_floor, every five seconds while there is work, by the claim that has found them, and become
+ * known when it commits: the lowest at which this session, or a transaction in progress, may have
+ * something. Whoever commits later writes no earlier time, so that a session that begins with it
+ * misses nothing; nor does a copy of the database, which has the messages of the same snapshot.
+ *
  * What the session itself has changed counts only when it has committed: a rollback, even to a
  * savepoint, puts the lowest floor back that the transaction began a look at.
  *
  * Two things could break that, clocks that are set back and rows written with triggers off; so
- * every five minutes, and whenever the clock is seen to go back, a look begins at the beginning.
+ * every five minutes, whoever did it last, and whenever the clock is seen to go back, a look begins
+ * at the beginning.
  *
  * Memory: a few entries per kind in TopMemoryContext.
  */
@@ -29,6 +36,7 @@
 
 #include "access/transam.h"
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -37,6 +45,7 @@
 
 #include "compat.h"
 #include "outbox.h"
+#include "plan.h"
 
 PG_FUNCTION_INFO_V1(scrm_outbox_floor);
 PG_FUNCTION_INFO_V1(scrm_outbox_raise_floor);
@@ -45,6 +54,11 @@ PG_FUNCTION_INFO_V1(scrm_outbox_raise_floor);
 #define KIND_BYTES 16
 /* Milliseconds after which a look begins at the beginning */
 #define TRUST (5 * 60 * 1000)
+/*
+ * Milliseconds between two publications; they are so much lower, since the clock of a standby that is
+ * promoted may be behind
+ */
+#define PUBLISH (5 * 1000)
 
 /* A transaction that was in progress, and where a look must begin once it has ended */
 typedef struct Unfinished
@@ -60,7 +74,9 @@ typedef struct Floor
 	TimestampTz looked_at; /* of the look in progress: the most that the floor may become */
 	TimestampTz began_at;  /* of the look in progress: where it begins */
 	TimestampTz swept_at;  /* when a look began at the beginning */
-	TimestampTz undo; /* what a rollback puts back; DT_NOEND when the transaction has not looked */
+	TimestampTz published_at;
+	TimestampTz known; /* what another session had published */
+	TimestampTz undo;  /* what a rollback puts back; DT_NOEND when the transaction has not looked */
 	int nunfinished;
 	int capacity;
 	Unfinished *unfinished;
@@ -69,7 +85,26 @@ typedef struct Floor
 static Floor floors[MAX_KINDS];
 static int nfloors = 0;
 
+/* A claim that publishes at the same time is not waited for */
+static ScrmPlan publish_plan = {
+	.sql = "WITH free AS (SELECT f.kind FROM sales_crm.message_floor f WHERE f.kind = $1 "
+		   "FOR UPDATE SKIP LOCKED) "
+		   "UPDATE sales_crm.message_floor f SET floor = $2, swept_at = $3 FROM free "
+		   "WHERE f.kind = free.kind",
+	.nargs = 3,
+	.argtypes = {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
+	.by_key = true,
+};
+static ScrmPlan published_plan = {
+	.sql = "SELECT f.floor, f.swept_at FROM sales_crm.message_floor f WHERE f.kind = $1",
+	.nargs = 1,
+	.argtypes = {TEXTOID},
+	.by_key = true,
+};
+
 static Floor *floor_of(text *kind);
+static void read_published(Floor *floor, text *kind);
+static void publish(Floor *floor, text *kind);
 static void floor_begin(Floor *floor, Snapshot snapshot);
 static bool is_unfinished(Snapshot snapshot, TransactionId xid);
 static void remember_unfinished(Floor *floor, TransactionId xid, TimestampTz since);
@@ -109,6 +144,7 @@ scrm_outbox_floor(PG_FUNCTION_ARGS)
 	if (now < floor->looked_at || TimestampDifferenceExceeds(floor->swept_at, now, TRUST))
 	{
 		floor->floor = DT_NOBEGIN;
+		floor->known = DT_NOBEGIN;
 		floor->swept_at = now;
 		since = DT_NOBEGIN;
 	}
@@ -133,6 +169,10 @@ scrm_outbox_raise_floor(PG_FUNCTION_ARGS)
 	TimestampTz first = PG_ARGISNULL(1) ? floor->looked_at : PG_GETARG_TIMESTAMPTZ(1);
 
 	floor->floor = Min(first, floor->looked_at);
+	if (floor->swept_at == floor->looked_at ||
+		(!PG_ARGISNULL(1) &&
+		 TimestampDifferenceExceeds(floor->published_at, floor->looked_at, PUBLISH)))
+		publish(floor, PG_GETARG_TEXT_PP(0));
 	PG_RETURN_VOID();
 }
 
@@ -154,11 +194,49 @@ floor_of(text *kind)
 	memset(made, 0, sizeof(Floor));
 	memcpy(made->kind, VARDATA_ANY(kind), length);
 	made->floor = DT_NOBEGIN;
+	made->known = DT_NOBEGIN;
 	made->undo = DT_NOEND;
 	made->capacity = 16;
 	made->unfinished = MemoryContextAlloc(TopMemoryContext, sizeof(Unfinished) * made->capacity);
 	nfloors++;
+	read_published(made, kind);
 	return made;
+}
+
+/* read_published begins with what another session has published; transactions in progress have nothing below it. */
+static void
+read_published(Floor *floor, text *kind)
+{
+	Datum value = PointerGetDatum(kind);
+
+	plan_begin();
+	if (plan_run(&published_plan, PLAN_READ_LATEST, &value, NULL) == 1)
+	{
+		floor->floor = DatumGetTimestampTz(plan_value(SPI_tuptable, 0, 1).value);
+		floor->looked_at = floor->floor;
+		floor->known = floor->floor;
+		floor->swept_at = DatumGetTimestampTz(plan_value(SPI_tuptable, 0, 2).value);
+	}
+	plan_end();
+}
+
+static void
+publish(Floor *floor, text *kind)
+{
+	TimestampTz least = floor->floor;
+	Datum values[3];
+
+	for (int i = 0; i < floor->nunfinished; i++)
+		least = Min(least, floor->unfinished[i].since);
+	if (!TIMESTAMP_NOT_FINITE(least))
+		least = Max(least - PUBLISH * INT64CONST(1000), floor->known);
+	values[0] = PointerGetDatum(kind);
+	values[1] = TimestampTzGetDatum(least);
+	values[2] = TimestampTzGetDatum(floor->swept_at);
+	plan_begin();
+	plan_run(&publish_plan, PLAN_WRITE_LATEST, values, NULL);
+	plan_end();
+	floor->published_at = floor->looked_at;
 }
 
 /* floor_begin says where the look begins: at the floor, or lower for what has ended since. */

@@ -43,6 +43,7 @@ VALUES
 	('message_body',                       ''    , ''    , ''    , 'r'   , ''    , ''    , ''),
 	('message_dead',                       ''    , ''    , ''    , 'r'   , ''    , ''    , ''),
 	('message_done',                       ''    , ''    , ''    , 'r'   , ''    , ''    , ''),
+	('message_floor',                      ''    , ''    , ''    , 'r'   , ''    , ''    , ''),
 	('note',                               'r'   , 'rawd', 'rawd', 'rawd', 'rawd', ''    , ''),
 	('notification',                       ''    , 'rw'  , 'rw'  , 'rw'  , 'rw'  , ''    , ''),
 	('opportunity',                        'r'   , 'raw' , 'rawd', 'rawd', 'rawd', ''    , ''),

@@ -85,6 +85,21 @@
 			FOR EACH ROW EXECUTE FUNCTION sales_crm.message_guard();
 	END IF;
 
+	IF sales_crm.setup_lacks('message_floor') THEN
+		CREATE TABLE sales_crm.message_floor (
+			kind text NOT NULL,
+			floor timestamptz NOT NULL DEFAULT '-infinity',
+			swept_at timestamptz NOT NULL DEFAULT 'epoch',
+			CONSTRAINT message_floor_pkey PRIMARY KEY (kind),
+			CONSTRAINT message_floor_kind_known CHECK (kind IN ('email', 'webhook', 'pdf'))
+		);
+		COMMENT ON TABLE sales_crm.message_floor IS
+			'From where on sessions that are new look for messages to claim: what is finished below it is not read';
+		COMMENT ON COLUMN sales_crm.message_floor.floor IS 'No message, committed or not, is available earlier';
+		COMMENT ON COLUMN sales_crm.message_floor.swept_at IS 'When a session last looked from the beginning';
+		INSERT INTO sales_crm.message_floor (kind) VALUES ('email'), ('webhook'), ('pdf');
+	END IF;
+
 	IF sales_crm.setup_lacks('message_attempt') THEN
 		CREATE TABLE sales_crm.message_attempt (
 			message_id bigint NOT NULL,

@@ -40,6 +40,7 @@ INSERT INTO place VALUES
 	('message_body', '{kind,event}', '{recipient,dedup_key,payload}', '{}'),
 	('message_dead', '{kind}', '{order_key,reason}', '{}'),
 	('message_done', '{kind,worker}', '{response}', '{}'),
+	('message_floor', '{kind}', '{}', '{}'),
 	('note', '{format}', '{body}', '{}'),
 	('notification', '{event}', '{subject,body}', '{}'),
 	('opportunity', '{currency,vat_method}', '{name,description,external_id,custom}', '{}'),

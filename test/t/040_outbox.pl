@@ -2,7 +2,8 @@
 # that its original may have sent; a crash loses no message and completes none; a standby shows the
 # outbox and gives nothing out, promoted it goes on sending; commits wake senders once each, a prepared transaction
 # nobody; applications hear of what live_event has switched on, if it was committed, and such a commit is safe
-# before it is acknowledged; pg_cron can do the housekeeping.
+# before it is acknowledged; what is finished is read by no claim, not even the first one of a session;
+# pg_cron can do the housekeeping.
 use strict;
 use warnings FATAL => 'all';
 
@@ -128,6 +129,43 @@ queue($standby, 'crm', 'promoted');
 like(as_mailer($standby, 'crm', $claim), qr/promoted/, 'promoted, it sends');
 $standby->stop;
 healthy($node, 'crm', 'in the end');
+
+# Behind an old snapshot, finished messages keep their entries in the index; a new session begins above
+# them, and yet below what a transaction that was open for long has queued
+sub session
+{
+	my ($sql) = @_;
+	my %session = (in => "$sql; SELECT 'ready';\n", out => '');
+	$session{run} = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('crm') ], '<', \$session{in}, '>&', \$session{out}, IPC::Run::timer(120));
+	pump { $session{run} } until $session{out} =~ /ready/;
+	return \%session;
+}
+sub end_session { my ($session, $sql) = @_; $session->{in} .= "$sql;\n\\q\n"; $session->{run}->finish; return }
+# how many entries of the index the first claim of a session reads
+sub entries
+{
+	return (split /\n/, $node->safe_psql('crm', "BEGIN; SELECT count(*) FROM sales_crm.claim_messages('new', 1, kinds => '{email}');
+		SELECT pg_stat_get_xact_tuples_returned('sales_crm.message_available_at_idx'::regclass); COMMIT"))[1];
+}
+my $report = session("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM sales_crm.message");
+$node->safe_psql('crm', $_) for (
+	'DELETE FROM sales_crm.message',
+	"SELECT count(sales_crm.queue_message('email', 'notification', '{}')) FROM generate_series(1, 20000)",
+	"WITH c AS (SELECT array_agg(message_id) i, array_agg(fence) f FROM sales_crm.claim_messages('test', 10000, kinds => '{email}')) SELECT sales_crm.complete_messages(i, f) FROM c",
+	'DELETE FROM sales_crm.message');
+# Sessions publish every five seconds, and that much less
+my $one_more = sub { queue($node, 'crm', $_[0]); return $node->safe_psql('crm', $claim) };
+sleep 6;
+is($one_more->('early'), 'early', 'a message behind them is found');
+my $writer = session("BEGIN; SELECT sales_crm.queue_message('email', 'notification', '{}', recipient => 'slow')");
+cmp_ok(entries(), '<', 100, 'a new session does not read what is finished');
+sleep 6;
+is($one_more->('quick'), 'quick', 'nor wait for what is not committed');
+end_session($writer, 'COMMIT');
+is($node->safe_psql('crm', $claim), 'slow', 'but finds what was queued before others began, and committed late');
+$node->safe_psql('crm', q{UPDATE sales_crm.message_floor SET swept_at = now() - interval '6 minutes'});
+cmp_ok(entries(), '>=', 20000, 'unless nobody has looked at all for five minutes');
+end_session($report, 'COMMIT');
 
 # Housekeeping by pg_cron, as doc/outbox.md has it
 SKIP:
