@@ -26,11 +26,13 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
+#include "utils/datum.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
 #include "configuration.h"
+#include "digest.h"
 #include "error.h"
 #include "plan.h"
 #include "trigger.h"
@@ -191,6 +193,7 @@ static const QuoteRule *find_rule(const QuoteChange *change);
 static bool holds(QuoteCondition condition, const QuoteChange *change);
 static bool is_there(ScrmPlan *plan, const QuoteChange *change);
 static bool is_frozen(const QuoteChange *change);
+static bool is_hash(NullableDatum given, const bytea *hash);
 static bool is_past(const QuoteChange *change);
 static bool differs(const QuoteChange *change, size_t column);
 static int column_number(const QuoteChange *change, size_t column);
@@ -421,30 +424,20 @@ is_there(ScrmPlan *plan, const QuoteChange *change)
 static bool
 is_frozen(const QuoteChange *change)
 {
-	static ScrmPlan plan = {
-		.sql = "SELECT $1 = sha256(convert_to($2::text, 'UTF8'))"
-			   " AND $3 = sha256(convert_to($4, 'UTF8'))",
-		.nargs = 4,
-		.argtypes = {BYTEAOID, JSONBOID, BYTEAOID, TEXTOID},
-	};
-	static const char *const names[] = {"snapshot_sha256", "snapshot", "html_sha256", "html"};
-	Datum values[lengthof(names)];
-	bool isnull;
-	bool right;
+	NullableDatum snapshot = value_of(change, change->new_tuple, "snapshot");
+	NullableDatum html = value_of(change, change->new_tuple, "html");
 
-	for (size_t i = 0; i < lengthof(names); i++)
-	{
-		NullableDatum value = value_of(change, change->new_tuple, names[i]);
+	return !snapshot.isnull && !html.isnull &&
+		   is_hash(value_of(change, change->new_tuple, "snapshot_sha256"),
+				   digest_of_jsonb(DatumGetJsonbP(snapshot.value))) &&
+		   is_hash(value_of(change, change->new_tuple, "html_sha256"),
+				   digest_of_text(DatumGetTextPP(html.value)));
+}
 
-		if (value.isnull)
-			return false;
-		values[i] = value.value;
-	}
-	plan_begin();
-	(void) plan_run(&plan, PLAN_WRITE, values, NULL);
-	right = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-	plan_end();
-	return right;
+static bool
+is_hash(NullableDatum given, const bytea *hash)
+{
+	return !given.isnull && datum_image_eq(given.value, PointerGetDatum(hash), false, -1);
 }
 
 static bool

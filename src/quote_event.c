@@ -16,8 +16,6 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
-#include "common/cryptohash.h"
-#include "common/sha2.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
@@ -31,6 +29,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "digest.h"
 #include "error.h"
 #include "plan.h"
 #include "trigger.h"
@@ -67,7 +66,6 @@ static void add_text(StringInfo text, const char *name, const char *value);
 static void add_key(StringInfo text, const char *name, NullableDatum key);
 static char *time_text(TimestampTz at);
 static char *hex_text(const bytea *bytes);
-static bytea *sha256_of(const char *text);
 static HeapTuple complete_event(TriggerData *trigger);
 static void read_head(QuoteEvent *event);
 static void lock_quote(int64 quote_id);
@@ -120,6 +118,7 @@ complete_event(TriggerData *trigger)
 {
 	TupleDesc tupdesc = RelationGetDescr(trigger->tg_relation);
 	QuoteEvent event = {0};
+	const char *content;
 
 	event.quote_id = DatumGetInt64(required(trigger, "quote_id"));
 	event.kind = TextDatumGetCString(required(trigger, "kind"));
@@ -128,12 +127,13 @@ complete_event(TriggerData *trigger)
 	event.quote_link_id = column_of(trigger, "quote_link_id");
 	read_head(&event);
 	event.at = GetCurrentTimestamp();
+	content = event_text(&event);
 	{
 		int columns[] = {SPI_fnumber(tupdesc, "position"), SPI_fnumber(tupdesc, "at"),
 						 SPI_fnumber(tupdesc, "previous_sha256"), SPI_fnumber(tupdesc, "sha256")};
 		Datum values[] = {Int32GetDatum(event.position), TimestampTzGetDatum(event.at),
 						  PointerGetDatum(event.previous),
-						  PointerGetDatum(sha256_of(event_text(&event)))};
+						  PointerGetDatum(digest_of_string(content, strlen(content)))};
 		bool nulls[] = {false, false, event.previous == NULL, false};
 
 		return heap_modify_tuple_by_cols(trigger->tg_trigtuple, tupdesc, lengthof(columns), columns,
@@ -290,19 +290,4 @@ hex_text(const bytea *bytes)
 
 	text[hex_encode(VARDATA_ANY(bytes), length, text)] = '\0';
 	return text;
-}
-
-static bytea *
-sha256_of(const char *text)
-{
-	bytea *hash = palloc(VARHDRSZ + PG_SHA256_DIGEST_LENGTH);
-	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
-
-	SET_VARSIZE(hash, VARHDRSZ + PG_SHA256_DIGEST_LENGTH);
-	if (pg_cryptohash_init(context) < 0 ||
-		pg_cryptohash_update(context, (const uint8 *) text, strlen(text)) < 0 ||
-		pg_cryptohash_final(context, (uint8 *) VARDATA(hash), PG_SHA256_DIGEST_LENGTH) < 0)
-		elog(ERROR, "could not compute a SHA-256: %s", pg_cryptohash_error(context));
-	pg_cryptohash_free(context);
-	return hash;
 }

@@ -85,6 +85,18 @@ $$;
 COMMENT ON FUNCTION sales_crm.check_quote_discount(bigint) IS
 	'Whether the member may send a quote with its discounts: they are within the limit, approved, or no more than those of the opportunity. Errors: SC201';
 
+CREATE FUNCTION sales_crm.snapshot_sha256(snapshot jsonb)
+RETURNS bytea LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'scrm_snapshot_sha256';
+COMMENT ON FUNCTION sales_crm.snapshot_sha256(jsonb) IS
+	'The hash of a quote''s snapshot: sha256(convert_to(snapshot::text, ''UTF8''))';
+
+CREATE FUNCTION sales_crm.document_sha256(document text)
+RETURNS bytea LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'scrm_document_sha256';
+COMMENT ON FUNCTION sales_crm.document_sha256(text) IS
+	'The hash of a quote''s document: sha256(convert_to(document, ''UTF8''))';
+
 CREATE FUNCTION sales_crm.freeze_quote(quote_id bigint)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -104,8 +116,8 @@ BEGIN
 	SELECT sales_crm.render_template(t.body, sales_crm.quote_view_data(facts), t.partials) INTO document
 	FROM sales_crm.quote q JOIN sales_crm.quote_template t USING (quote_template_id) WHERE q.quote_id = freeze_quote.quote_id;
 	UPDATE sales_crm.quote q
-	SET status = 'sent', sent_at = clock_timestamp(), snapshot = facts, snapshot_sha256 = sha256(convert_to(facts::text, 'UTF8')),
-		html = document, html_sha256 = sha256(convert_to(document, 'UTF8'))
+	SET status = 'sent', sent_at = clock_timestamp(), snapshot = facts, snapshot_sha256 = sales_crm.snapshot_sha256(facts),
+		html = document, html_sha256 = sales_crm.document_sha256(document)
 	WHERE q.quote_id = freeze_quote.quote_id;
 END
 $$;

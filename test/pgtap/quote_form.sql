@@ -1,8 +1,8 @@
 -- Promise: quote_snapshot(), quote_view_data() and readable_color(), which are in C, give to the byte what
--- the SQL below says, whatever a quote has; and a snapshot does not depend on the session's settings.
+-- the SQL below says, whatever a quote has; hashes are those of sha256(); and a snapshot does not depend on the session's settings.
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SELECT plan(11);
+SELECT plan(15);
 
 CREATE FUNCTION pg_temp.readable_color(color text)
 RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
@@ -208,6 +208,21 @@ FROM generate_series(1, 500) i;
 SELECT is_empty($$ SELECT snapshot FROM strange WHERE sales_crm.quote_view_data(snapshot)::text IS DISTINCT FROM pg_temp.quote_view_data(snapshot)::text $$, 'views of what is hardly a snapshot');
 SELECT throws_ok($$ SELECT sales_crm.quote_view_data('{"lines": {}}') $$, '22023', 'lines of a snapshot are not an array', 'lines are an array');
 SELECT throws_ok($$ SELECT sales_crm.quote_view_data('{"minor_units": 2, "currency": "EUR", "lines": [{"amount": "much"}]}') $$, '22P02', NULL, 'amounts are numbers');
+
+-- Hashes, of which the last ones are remembered
+SELECT is_empty($$ SELECT got FROM form, generate_series(1, 2) WHERE sales_crm.snapshot_sha256(got) IS DISTINCT FROM sha256(convert_to(got::text, 'UTF8')) $$, 'hashes of snapshots');
+SELECT is_empty($$ SELECT d FROM unnest(array['', 'a', 'a', 'b', 'é', repeat('x', 300000), repeat('x', 300000), 'a', 'a ']) d WHERE sales_crm.document_sha256(d) IS DISTINCT FROM sha256(convert_to(d, 'UTF8')) $$, 'and of documents');
+CREATE TEMP TABLE other AS SELECT q.quote_id, f.got FROM sales_crm.quote q JOIN form f USING (quote_id) WHERE q.totals IS NOT NULL LIMIT 1;
+CREATE FUNCTION pg_temp.freeze(snapshot_hash bytea, html_hash bytea) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE sales_crm.quote q SET status = 'sent', sent_at = now(), snapshot = o.got, snapshot_sha256 = snapshot_hash, html = '<p>', html_sha256 = html_hash FROM other o WHERE o.quote_id = q.quote_id;
+	RETURN 'done';
+EXCEPTION WHEN SQLSTATE 'SC102' THEN
+	RETURN 'refused';
+END $$;
+SELECT is(pg_temp.freeze(sales_crm.snapshot_sha256(got), sales_crm.document_sha256('<q>')) || ' ' || pg_temp.freeze(sales_crm.snapshot_sha256(got || '{"a": 1}'), sales_crm.document_sha256('<p>'))
+	|| ' ' || pg_temp.freeze(sha256('x'), sales_crm.document_sha256('<p>')) || ' ' || pg_temp.freeze('\x00', sales_crm.document_sha256('<p>')), 'refused refused refused refused', 'hashes of something else freeze nothing') FROM other;
+SELECT is(pg_temp.freeze(sales_crm.snapshot_sha256(got), sales_crm.document_sha256('<p>')), 'done', 'the right ones do') FROM other;
 
 SET LOCAL DateStyle = 'SQL, DMY';
 SET LOCAL bytea_output = 'escape';

@@ -1,0 +1,18 @@
+/*
+ * digest.h
+ *		SHA-256 of texts in UTF-8, as sha256(convert_to(…, 'UTF8')) gives it.
+ */
+#ifndef SCRM_DIGEST_H
+#define SCRM_DIGEST_H
+
+#include "postgres.h"
+
+#include "utils/jsonb.h"
+
+extern bytea *digest_of_string(const char *string, size_t length);
+
+/* These remember the last one that they were asked for */
+extern bytea *digest_of_text(text *given);
+extern bytea *digest_of_jsonb(Jsonb *given);
+
+#endif /* SCRM_DIGEST_H */
