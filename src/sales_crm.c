@@ -20,6 +20,7 @@
 #include "opportunity.h"
 #include "outbox.h"
 #include "product_line.h"
+#include "quote.h"
 #include "quote_line.h"
 #include "statement.h"
 
@@ -35,6 +36,7 @@ _PG_init(void)
 	access_init();
 	opportunity_init();
 	product_line_init();
+	quote_init();
 	quote_line_init();
 	outbox_init();
 	statement_init();

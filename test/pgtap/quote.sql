@@ -4,7 +4,7 @@
 -- follow each other; verify_quotes() finds what was changed with triggers off.
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SELECT plan(50);
+SELECT plan(51);
 
 CREATE FUNCTION pg_temp.attempt(statement text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
@@ -156,6 +156,7 @@ UPDATE sales_crm.quote SET erp_number = 'E1' WHERE title = 'door';
 ALTER TABLE sales_crm.quote_line ADD erp_number text;
 UPDATE sales_crm.quote_line SET erp_number = 'E1-1' WHERE quote_id = pg_temp.quote('door');
 SELECT is(q.erp_number || l.erp_number, 'E1E1-1', 'but columns of one''s own may be written') FROM sales_crm.quote q JOIN sales_crm.quote_line l USING (quote_id) WHERE title = 'door';
+SELECT is(pg_temp.attempt($$ALTER TABLE sales_crm.quote RENAME introduction TO foreword; UPDATE sales_crm.quote SET erp_number = 'E2' WHERE title = 'door'$$), '42703', 'and a renamed column of ours is missed');
 SELECT is(pg_temp.attempt($$DELETE FROM sales_crm.contact WHERE name = 'Carl'$$), 'done', 'a contact may be deleted');
 SELECT ok(contact_id IS NULL AND snapshot #>> '{customer,contact}' = 'Carl', 'the snapshot still names them') FROM sales_crm.quote WHERE title = 'roof';
 

@@ -1,0 +1,61 @@
+/*
+ * quote.h
+ *		A row of sales_crm.quote, and its columns.
+ */
+#ifndef SCRM_QUOTE_H
+#define SCRM_QUOTE_H
+
+#include "postgres.h"
+
+#include "row.h"
+
+/* In the order in which the guard looks at them */
+typedef enum QuoteColumn
+{
+	QUOTE_COLUMN_ID,
+	QUOTE_COLUMN_NUMBER,
+	QUOTE_COLUMN_VERSION,
+	QUOTE_COLUMN_OPPORTUNITY_ID,
+	QUOTE_COLUMN_SUPERSEDES_ID,
+	QUOTE_COLUMN_CURRENCY,
+	QUOTE_COLUMN_CREATED_AT,
+	QUOTE_COLUMN_CREATED_BY,
+	QUOTE_COLUMN_QUOTE_TEMPLATE_ID,
+	QUOTE_COLUMN_LOCALE,
+	QUOTE_COLUMN_TITLE,
+	QUOTE_COLUMN_INTRODUCTION,
+	QUOTE_COLUMN_TERMS,
+	QUOTE_COLUMN_DISCOUNT_PERCENT,
+	QUOTE_COLUMN_DISCOUNT_AMOUNT,
+	QUOTE_COLUMN_VAT_METHOD,
+	QUOTE_COLUMN_PRICES_INCLUDE_TAX,
+	QUOTE_COLUMN_CUSTOMER_NAME,
+	QUOTE_COLUMN_CUSTOMER_ADDRESS,
+	QUOTE_COLUMN_CUSTOMER_VAT_NUMBER,
+	QUOTE_COLUMN_TOTALS,
+	QUOTE_COLUMN_SNAPSHOT,
+	QUOTE_COLUMN_SNAPSHOT_SHA256,
+	QUOTE_COLUMN_HTML,
+	QUOTE_COLUMN_HTML_SHA256,
+	QUOTE_COLUMN_SENT_AT,
+	QUOTE_COLUMN_VIEWED_AT,
+	QUOTE_COLUMN_ANSWERED_AT,
+	QUOTE_COLUMN_VALID_UNTIL,
+	QUOTE_COLUMN_CONTACT_ID,
+	QUOTE_COLUMN_STATUS, /* apart from the others: rules decide about it */
+} QuoteColumn;
+
+#define QUOTE_COLUMNS (QUOTE_COLUMN_STATUS + 1)
+
+/* Once per session */
+extern void quote_init(void);
+
+static inline NullableDatum
+quote_value(const Row *quote, QuoteColumn column)
+{
+	int place = quote->attnums[column] - 1;
+
+	return (NullableDatum){.value = quote->values[place], .isnull = quote->nulls[place]};
+}
+
+#endif /* SCRM_QUOTE_H */
