@@ -165,14 +165,15 @@ is_planned(const ScrmPlan *plan)
 }
 
 /*
- * plan_by_key has the planner find rows by keys. Where a table has none, such as the company's one
- * row, the cost is no longer to be believed; JIT would believe it, and compile for longer than the
- * statement takes.
+ * plan_by_key has the planner find rows by keys, and by the index alone: the rows are few, for which
+ * a bitmap is made for nothing. Where a table has no index, such as the company's one row, the cost
+ * is no longer to be believed; JIT would believe it, and compile for longer than the statement
+ * takes.
  */
 static void
 plan_by_key(void)
 {
-	static const char *const settings[] = {"enable_seqscan", "jit"};
+	static const char *const settings[] = {"enable_seqscan", "enable_bitmapscan", "jit"};
 
 	for (size_t i = 0; i < lengthof(settings); i++)
 		(void) set_config_option(settings[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
