@@ -26,6 +26,7 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/pg_database.h"
 #include "access/xlog.h"
 #include "commands/async.h"
 #include "commands/trigger.h"
@@ -85,6 +86,10 @@ static int notify_mode = NOTIFY_GATED;
 static bool wake_up_pending = false;
 static List *events = NIL;
 
+/* How often, and in which distance in microseconds, the lock of notifications is looked for */
+#define TURN_LOOKS 100
+#define TURN_PAUSE 300
+
 /* synchronous_commit as it was before a commit that is to be waited for later; off: there is none */
 static int commit_waits = SYNCHRONOUS_COMMIT_OFF;
 
@@ -96,6 +101,7 @@ static void
 release_callback(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void *arg);
 static void notify_before_commit(void);
 static void wait_later(void);
+static void take_turn(void);
 static bool gate_is_ours(void);
 
 void
@@ -253,7 +259,10 @@ notify_before_commit(void)
 	if (notify_mode == NOTIFY_OFF)
 		return;
 	if (events != NIL)
+	{
 		wait_later();
+		take_turn();
+	}
 	foreach (cell, events)
 		Async_Notify(EVENT_CHANNEL, ((Event *) lfirst(cell))->payload);
 	if (wake_up_pending && (notify_mode == NOTIFY_ALWAYS || events != NIL || gate_is_ours()))
@@ -268,6 +277,26 @@ wait_later(void)
 		return;
 	commit_waits = synchronous_commit;
 	synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
+}
+
+/*
+ * take_turn gets the lock of notifications that the commit is going to need, by looking again and
+ * again. The lock is held for an instant; who waits for it in its queue gets it while asleep, and
+ * keeps it from everybody until it has a processor.
+ */
+static void
+take_turn(void)
+{
+	LOCKTAG tag;
+
+	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, InvalidOid, 0);
+	for (int i = 0; i < TURN_LOOKS; i++)
+	{
+		if (LockAcquire(&tag, AccessExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL)
+			return;
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(TURN_PAUSE);
+	}
 }
 
 /* gate_is_ours tries to get the lock, which the commit gives back. */
