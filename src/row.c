@@ -2,7 +2,10 @@
  * row.c
  *		Finds columns of the tables of sales_crm by name.
  *
- * Memory: maps live as long as the session, and a relcache callback marks one when its table changes.
+ * All maps share one relcache callback: a session has room for ten, of the server and of all modules
+ * together.
+ *
+ * Memory: maps live as long as the session; the callback marks one when its table changes.
  */
 #include "postgres.h"
 
@@ -14,13 +17,18 @@
 #include "plan.h"
 #include "row.h"
 
-static void relcache_callback(Datum map, Oid relid);
+static RowMap *maps = NULL;
+
+static void relcache_callback(Datum arg, Oid relid);
 static AttrNumber find_column(const char *table, const RowColumn *column, TupleDesc tupdesc);
 
 void
 row_map_init(RowMap *map)
 {
-	CacheRegisterRelcacheCallback(relcache_callback, PointerGetDatum(map));
+	if (maps == NULL)
+		CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
+	map->next = maps;
+	maps = map;
 }
 
 const AttrNumber *
@@ -60,12 +68,13 @@ row_copy(const Row *row)
 }
 
 static void
-relcache_callback(Datum map, Oid relid)
+relcache_callback(Datum arg pg_attribute_unused(), Oid relid)
 {
-	RowMap *changed = (RowMap *) DatumGetPointer(map);
-
-	if (relid == InvalidOid || relid == changed->oid)
-		changed->valid = false;
+	for (RowMap *map = maps; map != NULL; map = map->next)
+	{
+		if (relid == InvalidOid || relid == map->oid)
+			map->valid = false;
+	}
 }
 
 static AttrNumber

@@ -27,8 +27,9 @@ typedef struct RowMap
 	const RowColumn *columns;
 	int ncolumns;
 	AttrNumber *attnums;
-	Oid oid;	/* of the table; the rest is filled in by row_map_get() */
-	bool valid; /* attnums are right, until the table changes */
+	Oid oid;	/* of the table; filled in by row_map_get() */
+	bool valid; /* attnums are right, until the table changes; the same */
+	struct RowMap *next;
 } RowMap;
 
 /* A row: values and nulls of all attributes, in the order of tupdesc */
