@@ -50,4 +50,13 @@
 #define CHECK_IS_PLAIN(constr, i) true
 #endif
 
+/* 18 can count what a scan of an index reads */
+#if PG_VERSION_NUM >= 180000
+#define INDEX_BEGINSCAN(table, index, snapshot, nkeys) \
+	index_beginscan(table, index, snapshot, NULL, nkeys, 0)
+#else
+#define INDEX_BEGINSCAN(table, index, snapshot, nkeys) \
+	index_beginscan(table, index, snapshot, nkeys, 0)
+#endif
+
 #endif /* SCRM_COMPAT_H */

@@ -3,7 +3,7 @@
  *		A hook at the start of statements that write to tables of sales_crm.
  *
  * It saves the executor work that would be the same each time: see check_cache.c and
- * reference_cache.c. Other statements, and other tables, are left alone.
+ * reference.c. Other statements, and other tables, are left alone.
  *
  * Memory: the statement's.
  */
@@ -14,7 +14,7 @@
 
 #include "check_cache.h"
 #include "plan.h"
-#include "reference_cache.h"
+#include "reference.h"
 #include "statement.h"
 
 static ExecutorStart_hook_type next_hook = NULL;
@@ -38,7 +38,7 @@ start(QueryDesc *query, int eflags)
 		next_hook(query, eflags);
 	else
 		standard_ExecutorStart(query, eflags);
-	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0)
+	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0 || query->operation == CMD_DELETE)
 		return;
 	foreach (cell, query->estate->es_opened_result_relations)
 	{
@@ -47,7 +47,6 @@ start(QueryDesc *query, int eflags)
 		if (!plan_is_ours(result->ri_RelationDesc))
 			continue;
 		check_cache_fill(result);
-		if (query->operation == CMD_INSERT)
-			reference_cache_fill(result, query->estate->es_query_cxt);
+		reference_fill(result, query->estate->es_query_cxt);
 	}
 }

@@ -3,7 +3,7 @@
 -- referred rows that triggers take away in the middle of the statement.
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SELECT plan(12);
+SELECT plan(18);
 
 INSERT INTO sales_crm.account (name) SELECT 'Account ' || i FROM generate_series(1, 30) i;
 CREATE TEMP TABLE known AS SELECT row_number() OVER (ORDER BY account_id) AS i, account_id FROM sales_crm.account;
@@ -20,6 +20,20 @@ SELECT throws_ok($$ INSERT INTO sales_crm.contact (account_id, name) SELECT CASE
 INSERT INTO sales_crm.opportunity (name, account_id) VALUES ('deal', pg_temp.account(1));
 INSERT INTO sales_crm.product_line (opportunity_id, name, unit, unit_price) SELECT opportunity_id, 'p', u, 1 FROM sales_crm.opportunity, unnest(array['C62', 'HUR', 'C62', 'HUR']) u WHERE opportunity.name = 'deal';
 SELECT throws_ok($$ INSERT INTO sales_crm.product_line (opportunity_id, name, unit, unit_price) SELECT opportunity_id, 'p', u, 1 FROM sales_crm.opportunity, unnest(array['C62', 'C63', 'HUR']) u WHERE opportunity.name = 'deal' $$, '23503', NULL, 'keys that are texts');
+-- A key of two columns, whose index may have another order, and keys that an UPDATE or a MERGE gives
+SELECT throws_ok($$ UPDATE sales_crm.opportunity SET account_id = -1 WHERE name = 'deal' $$, '23503', NULL, 'a wrong key by UPDATE');
+SELECT lives_ok($$ UPDATE sales_crm.opportunity SET account_id = pg_temp.account(5) WHERE name = 'deal' $$, 'a right one');
+SELECT throws_ok($$ MERGE INTO sales_crm.contact c USING (SELECT -1 AS id) n ON false WHEN NOT MATCHED THEN INSERT (account_id, name) VALUES (n.id, 'c') $$, '23503', NULL, 'a wrong key by MERGE');
+INSERT INTO sales_crm.pipeline (name) VALUES ('Other');
+INSERT INTO sales_crm.phase (pipeline_id, name, position) SELECT pipeline_id, 'First', 1 FROM sales_crm.pipeline WHERE name = 'Other';
+ALTER TABLE sales_crm.opportunity DISABLE TRIGGER USER;
+SELECT throws_ok($$ UPDATE sales_crm.opportunity o SET phase_id = p.phase_id FROM sales_crm.phase p JOIN sales_crm.pipeline USING (pipeline_id)
+	WHERE pipeline.name = 'Other' AND o.name = 'deal' $$, '23503', NULL, 'a phase of another pipeline');
+SELECT throws_ok($$ INSERT INTO sales_crm.opportunity (name, account_id, pipeline_id, phase_id, currency, amount, phase_since, created_at, updated_at) SELECT 'second', pg_temp.account(5), o.pipeline_id, p.phase_id, 'EUR', 0, now(), now(), now()
+	FROM sales_crm.opportunity o, sales_crm.phase p JOIN sales_crm.pipeline USING (pipeline_id) WHERE pipeline.name = 'Other' AND o.name = 'deal' $$, '23503', NULL, 'by INSERT, too');
+SELECT lives_ok($$ INSERT INTO sales_crm.opportunity (name, account_id, pipeline_id, phase_id, currency, amount, phase_since, created_at, updated_at) SELECT 'second', pg_temp.account(5), p.pipeline_id, p.phase_id, 'EUR', 0, now(), now(), now()
+	FROM sales_crm.phase p JOIN sales_crm.pipeline USING (pipeline_id) WHERE pipeline.name = 'Other' $$, 'a phase of its own pipeline');
+ALTER TABLE sales_crm.opportunity ENABLE TRIGGER USER;
 DELETE FROM sales_crm.contact;
 
 -- A row that is gone when its turn comes is not looked up, and teaches nothing. A trigger of that name is before those of keys

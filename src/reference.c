@@ -1,0 +1,256 @@
+/*
+ * reference.c
+ *		Checks a foreign key of the tables of sales_crm once per key and statement, and by the index
+ *		alone.
+ *
+ * After a statement the server looks up what its new rows refer to, one query for each. Each
+ * starting statement (statement.c) gets a function in front of the server's that does what the query
+ * does: it finds the row that is referred to by its unique index and locks it FOR KEY
+ * SHARE. Whatever is not as plain as that, from a row that another transaction has just changed to
+ * one that is not there, is left to the server, with its waiting, its rules of isolation and its
+ * errors.
+ *
+ * The rows of one statement often refer to the same few rows. The lock holds until the end of the
+ * transaction, so that the same key needs no other look: nobody else can take the row away, and
+ * whoever does it in this transaction meets the new rows themselves, which are all there before the
+ * first look. Constraints that are deferred are not checked with the statement, and left alone by
+ * this.
+ *
+ * Memory: the statement's.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/nbtree.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_constraint.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "utils/datum.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "compat.h"
+#include "reference.h"
+
+/* Keys remembered per constraint, the oldest makes room */
+#define MAX_KEYS 8
+
+typedef struct Reference
+{
+	PGFunction check; /* the server's */
+	ForeignKeyCacheInfo key;
+	int16 length; /* of the first column's type */
+	bool by_value;
+	int known; /* how many were looked up so far */
+	Datum keys[MAX_KEYS];
+} Reference;
+
+static const ForeignKeyCacheInfo *find_key(Relation relation, Oid constraint);
+static Datum check_reference(PG_FUNCTION_ARGS);
+static bool is_known(const Reference *reference, Datum key);
+static void remember(Reference *reference, Datum key, MemoryContext context);
+static bool lock_referred(const Reference *reference, TupleDesc tupdesc, const Datum *key);
+static bool fill_scan_keys(ScanKey same, const ForeignKeyCacheInfo *reference, TupleDesc tupdesc,
+						   Relation index, const Datum *key);
+static bool lock_by_index(Relation table, Relation index, ScanKey same, int nkeys);
+static Oid index_of(Oid constraint);
+
+void
+reference_fill(ResultRelInfo *result, MemoryContext context)
+{
+	TupleDesc tupdesc = RelationGetDescr(result->ri_RelationDesc);
+	const TriggerDesc *triggers = result->ri_TrigDesc;
+
+	if (triggers == NULL || !(triggers->trig_insert_after_row || triggers->trig_update_after_row))
+		return;
+	for (int i = 0; i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+		FmgrInfo *function = &result->ri_TrigFunctions[i];
+		const ForeignKeyCacheInfo *key;
+		Reference *reference;
+		Form_pg_attribute column;
+
+		if ((trigger->tgfoid != F_RI_FKEY_CHECK_INS && trigger->tgfoid != F_RI_FKEY_CHECK_UPD) ||
+			OidIsValid(function->fn_oid))
+			continue;
+		key = find_key(result->ri_RelationDesc, trigger->tgconstraint);
+		if (key == NULL)
+			continue;
+		fmgr_info_cxt(trigger->tgfoid, function, context);
+		reference = MemoryContextAllocZero(context, sizeof(Reference));
+		column = TupleDescAttr(tupdesc, key->conkey[0] - 1);
+		reference->check = function->fn_addr;
+		reference->key = *key;
+		reference->length = column->attlen;
+		reference->by_value = column->attbyval;
+		function->fn_extra = reference;
+		function->fn_addr = check_reference;
+	}
+}
+
+static const ForeignKeyCacheInfo *
+find_key(Relation relation, Oid constraint)
+{
+	ListCell *cell;
+
+	foreach (cell, RelationGetFKeyList(relation))
+	{
+		const ForeignKeyCacheInfo *key = lfirst(cell);
+
+		if (key->conoid == constraint)
+			return key;
+	}
+	return NULL;
+}
+
+/*
+ * check_reference is called in place of RI_FKey_check_ins() and RI_FKey_check_upd(), which look
+ * nothing up for a row that is gone again; a key that was looked up is remembered.
+ */
+static Datum
+check_reference(PG_FUNCTION_ARGS)
+{
+	Reference *reference = fcinfo->flinfo->fn_extra;
+	const TriggerData *trigger = (TriggerData *) fcinfo->context;
+	TupleTableSlot *row =
+		TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newslot : trigger->tg_trigslot;
+	Datum key[INDEX_MAX_KEYS];
+
+	for (int i = 0; i < reference->key.nkeys; i++)
+	{
+		bool isnull;
+
+		key[i] = slot_getattr(row, reference->key.conkey[i], &isnull);
+		if (isnull)
+			return reference->check(fcinfo);
+	}
+	if (is_known(reference, key[0]))
+		return PointerGetDatum(NULL);
+	if (!table_tuple_satisfies_snapshot(trigger->tg_relation, row, SnapshotSelf))
+		return PointerGetDatum(NULL);
+	if (!lock_referred(reference, RelationGetDescr(trigger->tg_relation), key))
+		(void) reference->check(fcinfo);
+	if (reference->key.nkeys == 1)
+		remember(reference, key[0], fcinfo->flinfo->fn_mcxt);
+	return PointerGetDatum(NULL);
+}
+
+/* lock_referred locks the row that is referred to if it is plainly there, and returns whether it is. */
+static bool
+lock_referred(const Reference *reference, TupleDesc tupdesc, const Datum *key)
+{
+	Relation table = table_open(reference->key.confrelid, RowShareLock);
+	bool locked = false;
+
+	if (table->rd_rel->relkind == RELKIND_RELATION)
+	{
+		Relation index = index_open(index_of(reference->key.conoid), AccessShareLock);
+		ScanKeyData same[INDEX_MAX_KEYS];
+
+		if (fill_scan_keys(same, &reference->key, tupdesc, index, key))
+			locked = lock_by_index(table, index, same, reference->key.nkeys);
+		index_close(index, NoLock);
+	}
+	table_close(table, NoLock);
+	return locked;
+}
+
+/*
+ * fill_scan_keys makes keys of the index, whose columns may have another order than the foreign
+ * key's, and returns whether it can.
+ */
+static bool
+fill_scan_keys(ScanKey same, const ForeignKeyCacheInfo *reference, TupleDesc tupdesc,
+			   Relation index, const Datum *key)
+{
+	int nkeys = reference->nkeys;
+
+	if (index->rd_rel->relam != BTREE_AM_OID || !index->rd_index->indisvalid ||
+		index->rd_index->indnkeyatts != nkeys)
+		return false;
+	for (int i = 0; i < nkeys; i++)
+	{
+		int at = 0;
+
+		while (at < nkeys && reference->confkey[at] != index->rd_index->indkey.values[i])
+			at++;
+		if (at == nkeys ||
+			index->rd_opcintype[i] != TupleDescAttr(tupdesc, reference->conkey[at] - 1)->atttypid)
+			return false;
+		ScanKeyEntryInitialize(&same[i], 0, i + 1, BTEqualStrategyNumber, InvalidOid,
+							   index->rd_indcollation[i], get_opcode(reference->conpfeqop[at]),
+							   key[at]);
+	}
+	return true;
+}
+
+static bool
+lock_by_index(Relation table, Relation index, ScanKey same, int nkeys)
+{
+	Snapshot snapshot = RegisterSnapshot(GetTransactionSnapshot());
+	TupleTableSlot *row = table_slot_create(table, NULL);
+	IndexScanDesc scan = INDEX_BEGINSCAN(table, index, snapshot, nkeys);
+	bool locked = false;
+
+	index_rescan(scan, same, nkeys, NULL, 0);
+	if (index_getnext_slot(scan, ForwardScanDirection, row))
+	{
+		TM_FailureData failure;
+
+		locked = table_tuple_lock(table, &row->tts_tid, snapshot, row, GetCurrentCommandId(false),
+								  LockTupleKeyShare, LockWaitBlock,
+								  TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS, &failure) == TM_Ok;
+	}
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(row);
+	UnregisterSnapshot(snapshot);
+	return locked;
+}
+
+/* index_of returns the unique index that a foreign key relies on. */
+static Oid
+index_of(Oid constraint)
+{
+	HeapTuple tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
+	Oid index;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for constraint %u", constraint);
+	index = ((Form_pg_constraint) GETSTRUCT(tuple))->conindid;
+	ReleaseSysCache(tuple);
+	return index;
+}
+
+static bool
+is_known(const Reference *reference, Datum key)
+{
+	for (int i = 0; i < Min(reference->known, MAX_KEYS); i++)
+	{
+		if (datum_image_eq(reference->keys[i], key, reference->by_value, reference->length))
+			return true;
+	}
+	return false;
+}
+
+static void
+remember(Reference *reference, Datum key, MemoryContext context)
+{
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	Datum *place = &reference->keys[reference->known % MAX_KEYS];
+
+	if (reference->known >= MAX_KEYS && !reference->by_value)
+		pfree(DatumGetPointer(*place));
+	*place = datumCopy(key, reference->by_value, reference->length);
+	reference->known++;
+	MemoryContextSwitchTo(caller);
+}

@@ -1,0 +1,18 @@
+/*
+ * reference.h
+ *		Foreign keys of the tables of sales_crm, checked by their index, once per key and statement.
+ */
+#ifndef SCRM_REFERENCE_H
+#define SCRM_REFERENCE_H
+
+#include "postgres.h"
+
+#include "nodes/execnodes.h"
+
+/*
+ * Fills in the functions of triggers that a statement would look up with its first row; context is the
+ * statement's
+ */
+extern void reference_fill(ResultRelInfo *result, MemoryContext context);
+
+#endif /* SCRM_REFERENCE_H */
