@@ -314,18 +314,12 @@ settle(const Touched *touched, int count)
 	Datum values[1];
 	SPITupleTable *opportunities;
 	uint64 nopportunities;
-	Lines lines = {.count = 0};
-	bool counts = false;
 
-	for (int i = 0; i < count; i++)
-		counts |= touched[i].counts;
 	plan_begin();
 	spi = CurrentMemoryContext;
 	values[0] = key_array(touched, count);
 	nopportunities = plan_run(&lock_plan, PLAN_WRITE, values, NULL);
 	opportunities = SPI_tuptable;
-	if (counts && nopportunities > 0)
-		lines = line_read(values[0]);
 	for (uint64 i = 0; i < nopportunities; i++)
 	{
 		Terms terms = terms_of(opportunities, i);
@@ -336,10 +330,10 @@ settle(const Touched *touched, int count)
 
 		mine = bsearch(&(Touched){.opportunity_id = terms.opportunity_id}, touched, count,
 					   sizeof(Touched), compare_touched);
-		if (!counts || !line_total(&lines, &terms, &offer))
+		if (!mine->counts || !line_total(&terms, &offer))
 			continue;
 		/* A fixed amount weighs more when the total falls */
-		if (mine->discounted || (mine->counts && !terms.discount_amount.isnull))
+		if (mine->discounted || !terms.discount_amount.isnull)
 			line_check_discount(offer, terms.opportunity_id, mine->discount, member);
 		MemoryContextSwitchTo(caller);
 		total = decimal_to_numeric(offer->net, terms.currency->minor_units);

@@ -9,8 +9,10 @@
 #include "postgres.h"
 
 #include "member.h"
+#include "money.h"
 #include "opportunity.h"
 #include "row.h"
+#include "row_scan.h"
 
 typedef enum LineColumn
 {
@@ -42,12 +44,18 @@ extern void product_line_init(void);
 /* The places of the columns in the table, as row.h has them */
 extern const AttrNumber *line_map(Relation relation);
 
+/* Begins with the lines of an opportunity, as row_scan.h has it */
+extern void line_scan_open(RowScan *scan, int64 opportunity_id);
+
 extern NullableDatum line_value(const LineRow *row, LineColumn column);
 
 /* The value of a key; 0 for NULL */
 extern int64 line_key(const LineRow *row, LineColumn column);
 extern bool line_differs(const LineRow *a, const LineRow *b, LineColumn column);
 extern bool line_is_item(const LineRow *row);
+
+/* An item as money.c wants it, without its VAT category. Errors: 23502, 23514 */
+extern MoneyLine line_money(const LineRow *row, const Currency *currency);
 
 /* The discount of an item, in ten-thousandths of a percent */
 extern int64 line_discount(const LineRow *row);

@@ -78,6 +78,12 @@ line_map(Relation relation)
 	return row_map_get(&table_map, relation);
 }
 
+void
+line_scan_open(RowScan *scan, int64 opportunity_id)
+{
+	row_scan_open(scan, &table_map, LINE_OPPORTUNITY_ID, opportunity_id);
+}
+
 NullableDatum
 line_value(const LineRow *row, LineColumn column)
 {
@@ -119,12 +125,12 @@ line_is_item(const LineRow *row)
 		   memcmp(VARDATA_ANY(name), "item", strlen("item")) == 0;
 }
 
-static MoneyLine
-line_money(const LineRow *row)
+MoneyLine
+line_money(const LineRow *row, const Currency *currency)
 {
-	return money_line(&any_currency, line_value(row, LINE_QUANTITY),
-					  line_value(row, LINE_UNIT_PRICE), line_value(row, LINE_DISCOUNT_PERCENT),
-					  line_value(row, LINE_DISCOUNT_AMOUNT), line_value(row, LINE_TAX_PERCENT));
+	return money_line(currency, line_value(row, LINE_QUANTITY), line_value(row, LINE_UNIT_PRICE),
+					  line_value(row, LINE_DISCOUNT_PERCENT), line_value(row, LINE_DISCOUNT_AMOUNT),
+					  line_value(row, LINE_TAX_PERCENT));
 }
 
 int64
@@ -136,7 +142,7 @@ line_discount(const LineRow *row)
 	if (line_value(row, LINE_DISCOUNT_PERCENT).isnull &&
 		line_value(row, LINE_DISCOUNT_AMOUNT).isnull)
 		return 0;
-	line = line_money(row);
+	line = line_money(row, &any_currency);
 	if (line.discount.kind == DISCOUNT_PERCENT)
 		return line.discount.value;
 	if (line.quantity < 0)
@@ -201,7 +207,7 @@ fill_item(LineRow *row, bool inserting)
 		fill(row, LINE_UNIT, batch_value(CStringGetTextDatum("C62")));
 	}
 	fill_tax(row);
-	(void) line_money(row);
+	(void) line_money(row, &any_currency);
 }
 
 /*

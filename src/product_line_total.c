@@ -3,10 +3,10 @@
  *		What the product lines of an opportunity come to, and whether its member may give so much
  *		discount.
  *
- * Lines are read with the latest snapshot: their opportunity is locked, so that nobody changes them
+ * Lines are read as they are now: their opportunity is locked, so that nobody changes them
  * meanwhile.
  *
- * Memory: the current context, SPI's between plan_begin() and plan_end().
+ * Memory: the current context.
  */
 #include "postgres.h"
 
@@ -20,25 +20,7 @@
 #include "plan.h"
 #include "product_line.h"
 #include "product_line_total.h"
-
-#define ITEMS                                                                                   \
-	"SELECT l.opportunity_id, l.quantity, l.unit_price, l.discount_percent, l.discount_amount," \
-	" l.tax_percent, l.tax_category, l.optional"                                                \
-	" FROM sales_crm.product_line l WHERE l.kind = 'item' AND l.opportunity_id"
-
-static ScrmPlan read_plan = {
-	.sql = ITEMS " = ANY ($1) ORDER BY l.opportunity_id",
-	.nargs = 1,
-	.argtypes = {INT8ARRAYOID},
-	.by_set = true,
-};
-
-static ScrmPlan read_one_plan = {
-	.sql = ITEMS " = $1",
-	.nargs = 1,
-	.argtypes = {INT8OID},
-	.by_key = true,
-};
+#include "row_scan.h"
 
 Terms
 line_terms(int64 opportunity_id, Datum currency, NullableDatum method,
@@ -73,66 +55,43 @@ line_total_of(const OpportunityRow *row, Member member, bool checked, int64 of_l
 	Terms terms = line_terms(opportunity_id, opportunity_value(row, OPPORTUNITY_CURRENCY),
 							 opportunity_nullable(row, OPPORTUNITY_VAT_METHOD),
 							 opportunity_nullable(row, OPPORTUNITY_PRICES_INCLUDE_TAX));
-	MemoryContext caller = CurrentMemoryContext;
-	Datum values[1] = {Int64GetDatum(opportunity_id)};
-	Lines lines = {.next = 0};
 	Offer *offer;
 	bool found;
 
 	terms.discount_percent = opportunity_nullable(row, OPPORTUNITY_DISCOUNT_PERCENT);
 	terms.discount_amount = opportunity_nullable(row, OPPORTUNITY_DISCOUNT_AMOUNT);
-	plan_begin();
-	lines.count = plan_run(&read_one_plan, PLAN_READ_LATEST, values, NULL);
-	lines.rows = SPI_tuptable;
-	found = line_total(&lines, &terms, &offer);
+	found = line_total(&terms, &offer);
 	if (checked)
 		line_check_discount(offer, opportunity_id, of_lines, member);
 	if (found)
-	{
-		MemoryContextSwitchTo(caller);
 		*total = decimal_to_numeric(offer->net, terms.currency->minor_units);
-	}
-	plan_end();
-	MemoryContextSwitchTo(caller);
 	return found;
 }
 
-Lines
-line_read(Datum keys)
-{
-	Lines lines = {.next = 0};
-
-	lines.count = plan_run(&read_plan, PLAN_READ_LATEST, &keys, NULL);
-	lines.rows = SPI_tuptable;
-	return lines;
-}
-
 bool
-line_total(Lines *lines, const Terms *terms, Offer **offer)
+line_total(const Terms *terms, Offer **offer)
 {
-	SPITupleTable *rows = lines->rows;
+	RowScan scan;
 	bool counts = false;
 
 	*offer = money_offer(terms->currency, terms->method, terms->prices_include_tax, false);
 	money_set_discount(*offer, terms->discount_percent, terms->discount_amount);
-	for (; lines->next < lines->count; lines->next++)
+	line_scan_open(&scan, terms->opportunity_id);
+	while (row_scan_next(&scan))
 	{
-		int64 key = DatumGetInt64(plan_value(rows, lines->next, 1).value);
+		const LineRow *row = &scan.row;
 		MoneyLine line;
 
-		if (key < terms->opportunity_id)
+		if (!line_is_item(row))
 			continue;
-		if (key > terms->opportunity_id)
-			break;
-		line = money_line(terms->currency, plan_value(rows, lines->next, 2),
-						  plan_value(rows, lines->next, 3), plan_value(rows, lines->next, 4),
-						  plan_value(rows, lines->next, 5), plan_value(rows, lines->next, 6));
-		text_to_cstring_buffer(DatumGetTextPP(plan_value(rows, lines->next, 7).value),
+		line = line_money(row, terms->currency);
+		text_to_cstring_buffer(DatumGetTextPP(line_value(row, LINE_TAX_CATEGORY).value),
 							   line.category, sizeof(line.category));
-		line.optional = DatumGetBool(plan_value(rows, lines->next, 8).value);
+		line.optional = DatumGetBool(line_value(row, LINE_OPTIONAL).value);
 		money_add_line(*offer, &line);
 		counts |= !line.optional;
 	}
+	row_scan_close(&scan);
 	if (counts)
 		money_compute(*offer);
 	return counts;

@@ -7,8 +7,6 @@
 
 #include "postgres.h"
 
-#include "executor/spi.h"
-
 #include "configuration.h"
 #include "member.h"
 #include "money.h"
@@ -25,23 +23,12 @@ typedef struct Terms
 	NullableDatum discount_amount;
 } Terms;
 
-/* Items of opportunities, in the order of their keys, and the next one that is to be counted */
-typedef struct Lines
-{
-	SPITupleTable *rows;
-	uint64 count;
-	uint64 next;
-} Lines;
-
 /* The terms but for the discount. What an opportunity written with triggers off lacks is NULL */
 extern Terms line_terms(int64 opportunity_id, Datum currency, NullableDatum method,
 						NullableDatum prices_include_tax);
 
-/* The items of the opportunities in an int8[], between plan_begin() and plan_end() */
-extern Lines line_read(Datum keys);
-
-/* Computes the next opportunity in the order of keys; false when none of its lines counts */
-extern bool line_total(Lines *lines, const Terms *terms, Offer **offer);
+/* Computes an opportunity that the session has locked; false when none of its lines counts */
+extern bool line_total(const Terms *terms, Offer **offer);
 
 /*
  * The total of a row that the session has locked, or false when no line counts; checked says

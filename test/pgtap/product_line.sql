@@ -4,7 +4,7 @@
 -- with columns and triggers of the user's, and for 10,000 lines on one opportunity. The other side
 -- is plain SQL over the lines.
 BEGIN;
-SELECT plan(29);
+SELECT plan(33);
 
 INSERT INTO sales_crm.account (name) VALUES ('Acme');
 INSERT INTO sales_crm.opportunity (name, account_id, amount, external_id) SELECT 'deal ' || i, max(account_id), 5, 'd' || i FROM sales_crm.account, generate_series(1, 100) i GROUP BY i;
@@ -87,6 +87,19 @@ DROP TRIGGER transport ON sales_crm.product_line;
 -- Many
 INSERT INTO sales_crm.product_line (opportunity_id, name, quantity, unit_price) SELECT pg_temp.deal('deal 2'), 'many', i, 0.01 FROM generate_series(1, 10000) i;
 SELECT pg_temp.right('10,000 lines on one opportunity');
+
+-- Lines are found by an index, and without it: no other index may mislead
+CREATE INDEX product_line_big ON sales_crm.product_line (opportunity_id) WHERE unit_price > 1000;
+CREATE INDEX product_line_hash ON sales_crm.product_line USING hash (opportunity_id);
+CREATE INDEX product_line_text ON sales_crm.product_line ((opportunity_id::text));
+DROP INDEX sales_crm.product_line_opportunity_id_idx;
+INSERT INTO sales_crm.product_line (opportunity_id, name, unit_price) VALUES (pg_temp.deal('deal 3'), 'one', 3), (pg_temp.deal('deal 4'), 'another', 4);
+INSERT INTO sales_crm.product_line (opportunity_id, name, unit_price) VALUES (pg_temp.deal('deal 3'), 'one more', 3);
+SELECT pg_temp.right('without an index that suits');
+CREATE INDEX product_line_desc ON sales_crm.product_line (opportunity_id DESC) INCLUDE (unit_price);
+INSERT INTO sales_crm.product_line (opportunity_id, name, unit_price) VALUES (pg_temp.deal('deal 3'), 'one', 3), (pg_temp.deal('deal 4'), 'another', 4);
+INSERT INTO sales_crm.product_line (opportunity_id, name, unit_price) VALUES (pg_temp.deal('deal 3'), 'one more', 3);
+SELECT pg_temp.right('with an index of the user''s');
 
 SELECT * FROM finish();
 ROLLBACK;
