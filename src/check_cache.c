@@ -18,10 +18,8 @@
  */
 #include "postgres.h"
 
-#include "access/transam.h"
 #include "access/xact.h"
 #include "executor/executor.h"
-#include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
@@ -30,6 +28,7 @@
 
 #include "check_cache.h"
 #include "compat.h"
+#include "expression.h"
 
 typedef struct TableChecks
 {
@@ -44,8 +43,6 @@ static MemoryContext outdated = NULL;
 
 static TableChecks *find_table(Relation relation);
 static void compile(TableChecks *table, Relation relation);
-static bool is_foreign(Node *node, void *context);
-static bool is_foreign_function(Oid function, void *context);
 static void relcache_callback(Datum arg, Oid relid);
 static void free_outdated(XactEvent event, void *arg);
 
@@ -103,7 +100,7 @@ compile(TableChecks *table, Relation relation)
 	{
 		Expr *check = stringToNode(constr->check[i].ccbin);
 
-		kept = CHECK_IS_PLAIN(constr, i) && !is_foreign((Node *) check, NULL);
+		kept = CHECK_IS_PLAIN(constr, i) && expression_is_plain((Node *) check);
 		if (kept)
 			states[i] = ExecInitExpr(expression_planner(check), NULL);
 	}
@@ -115,51 +112,6 @@ compile(TableChecks *table, Relation relation)
 	table->context = context;
 	table->states = kept ? states : NULL;
 	table->valid = true;
-}
-
-/*
- * is_foreign says whether an expression has a part that is not built in, or one whose compiled form
- * may remember something of the statement.
- */
-static bool
-is_foreign(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	switch (nodeTag(node))
-	{
-		case T_Var:
-			if (((Var *) node)->varattno <= 0)
-				return true;
-			break;
-		case T_List:
-		case T_Const:
-		case T_OpExpr:
-		case T_DistinctExpr:
-		case T_NullIfExpr:
-		case T_ScalarArrayOpExpr:
-		case T_FuncExpr:
-		case T_BoolExpr:
-		case T_NullTest:
-		case T_BooleanTest:
-		case T_CoalesceExpr:
-		case T_CaseExpr:
-		case T_CaseWhen:
-		case T_CaseTestExpr:
-		case T_RelabelType:
-		case T_ArrayExpr:
-			break;
-		default:
-			return true;
-	}
-	return check_functions_in_node(node, is_foreign_function, NULL) ||
-		   expression_tree_walker(node, is_foreign, context);
-}
-
-static bool
-is_foreign_function(Oid function, void *context pg_attribute_unused())
-{
-	return function >= FirstUnpinnedObjectId;
 }
 
 static void

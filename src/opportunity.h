@@ -46,8 +46,6 @@ extern const RowColumn opportunity_columns[OPPORTUNITY_COLUMNS];
 
 typedef Row OpportunityRow;
 
-extern void opportunity_init(void);
-
 /* The places of the columns in the table, and in any row type, as row.h has them */
 extern const AttrNumber *opportunity_map(Relation relation);
 extern void opportunity_map_fill(AttrNumber *attnums, TupleDesc tupdesc);

@@ -46,12 +46,6 @@ static RowMap table_map = {
 	.attnums = table_attnums,
 };
 
-void
-opportunity_init(void)
-{
-	row_map_init(&table_map);
-}
-
 const AttrNumber *
 opportunity_map(Relation relation)
 {

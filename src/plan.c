@@ -32,7 +32,8 @@
 
 static void plan_prepare(ScrmPlan *plan);
 static bool is_planned(const ScrmPlan *plan);
-static void plan_by_key(void);
+static void plan_by_key(PlanRole *before);
+static void set_for_now(PlanRole *before, const char *name, const char *value);
 
 void
 plan_begin(void)
@@ -57,23 +58,17 @@ plan_run(ScrmPlan *plan, PlanMode mode, Datum *values, const char *nulls)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	bool as_session = mode == PLAN_READ_AS_SESSION || mode == PLAN_CHECK_AS_SESSION;
-	Oid save_userid;
-	int save_sec_context;
-	int save_nestlevel;
+	PlanRole before;
 	int result;
 
-	GetUserIdAndSecContext(&save_userid, &save_sec_context);
-	if (mode != PLAN_READ_AS_CALLER)
-		SetUserIdAndSecContext(as_session ? GetOuterUserId() : plan_owner(),
-							   save_sec_context | SECURITY_LOCAL_USERID_CHANGE);
-	save_nestlevel = NewGUCNestLevel();
-	if (strcmp(namespace_search_path, SAFE_SEARCH_PATH) != 0)
-		(void) set_config_option("search_path", SAFE_SEARCH_PATH, PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
+	if (mode == PLAN_READ_AS_CALLER)
+		plan_enter(&before, GetUserId());
+	else
+		plan_enter(&before, as_session ? GetOuterUserId() : plan_owner());
 	if (plan->kept == NULL)
 		plan_prepare(plan);
 	if (plan->by_key && !is_planned(plan))
-		plan_by_key();
+		plan_by_key(&before);
 	if (mode == PLAN_READ_LATEST || mode == PLAN_WRITE_LATEST)
 		result = SPI_execute_snapshot(
 			plan->kept, values, nulls,
@@ -85,10 +80,32 @@ plan_run(ScrmPlan *plan, PlanMode mode, Datum *values, const char *nulls)
 	if (result < 0)
 		elog(ERROR, "%s: %s", SPI_result_code_string(result), plan->sql);
 
-	AtEOXact_GUC(true, save_nestlevel);
-	SetUserIdAndSecContext(save_userid, save_sec_context);
+	plan_leave(&before);
 	MemoryContextSwitchTo(caller);
 	return SPI_processed;
+}
+
+/*
+ * plan_enter goes on as a role with the safe search_path, until plan_leave(). Settings are undone at
+ * a price, so that they are left alone where they are right.
+ */
+void
+plan_enter(PlanRole *before, Oid role)
+{
+	GetUserIdAndSecContext(&before->role, &before->sec_context);
+	before->nestlevel = 0;
+	if (role != before->role)
+		SetUserIdAndSecContext(role, before->sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	if (strcmp(namespace_search_path, SAFE_SEARCH_PATH) != 0)
+		set_for_now(before, "search_path", SAFE_SEARCH_PATH);
+}
+
+void
+plan_leave(const PlanRole *before)
+{
+	if (before->nestlevel > 0)
+		AtEOXact_GUC(true, before->nestlevel);
+	SetUserIdAndSecContext(before->role, before->sec_context);
 }
 
 /* plan_namespace returns the schema sales_crm. */
@@ -171,11 +188,19 @@ is_planned(const ScrmPlan *plan)
  * takes.
  */
 static void
-plan_by_key(void)
+plan_by_key(PlanRole *before)
 {
 	static const char *const settings[] = {"enable_seqscan", "enable_bitmapscan", "jit"};
 
 	for (size_t i = 0; i < lengthof(settings); i++)
-		(void) set_config_option(settings[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
-								 true, 0, false);
+		set_for_now(before, settings[i], "off");
+}
+
+static void
+set_for_now(PlanRole *before, const char *name, const char *value)
+{
+	if (before->nestlevel == 0)
+		before->nestlevel = NewGUCNestLevel();
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+							 false);
 }

@@ -36,9 +36,19 @@ typedef struct ScrmPlan
 	SPIPlanPtr kept; /* filled in by plan_run() */
 } ScrmPlan;
 
+/* Who and how somebody went on before plan_enter() */
+typedef struct PlanRole
+{
+	Oid role;
+	int sec_context;
+	int nestlevel; /* of settings; 0: none were changed */
+} PlanRole;
+
 extern void plan_begin(void);
 extern uint64 plan_run(ScrmPlan *plan, PlanMode mode, Datum *values, const char *nulls);
 extern void plan_end(void);
+extern void plan_enter(PlanRole *before, Oid role);
+extern void plan_leave(const PlanRole *before);
 
 /* A value of a row that a plan returned; columns count from 1 */
 static inline NullableDatum

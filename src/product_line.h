@@ -12,7 +12,7 @@
 #include "money.h"
 #include "opportunity.h"
 #include "row.h"
-#include "row_scan.h"
+#include "lookup.h"
 
 typedef enum LineColumn
 {
@@ -39,13 +39,11 @@ typedef enum LineColumn
 
 typedef Row LineRow;
 
-extern void product_line_init(void);
-
 /* The places of the columns in the table, as row.h has them */
 extern const AttrNumber *line_map(Relation relation);
 
-/* Begins with the lines of an opportunity, as row_scan.h has it */
-extern void line_scan_open(RowScan *scan, int64 opportunity_id);
+/* Begins with the lines of an opportunity, for lookup_next() */
+extern void line_scan_begin(LookupScan *scan, int64 opportunity_id);
 
 extern NullableDatum line_value(const LineRow *row, LineColumn column);
 

@@ -66,12 +66,6 @@ static void fill_from_product(LineRow *row);
 static void fill_tax(LineRow *row);
 static int error_column(LineColumn column);
 
-void
-product_line_init(void)
-{
-	row_map_init(&table_map);
-}
-
 const AttrNumber *
 line_map(Relation relation)
 {
@@ -79,9 +73,12 @@ line_map(Relation relation)
 }
 
 void
-line_scan_open(RowScan *scan, int64 opportunity_id)
+line_scan_begin(LookupScan *scan, int64 opportunity_id)
 {
-	row_scan_open(scan, &table_map, LINE_OPPORTUNITY_ID, opportunity_id);
+	static Lookup lookup = {.map = &table_map, .ncolumns = 1, .columns = {LINE_OPPORTUNITY_ID}};
+	Datum key[] = {Int64GetDatum(opportunity_id)};
+
+	lookup_begin(scan, &lookup, LOOKUP_LATEST, key);
 }
 
 NullableDatum

@@ -20,7 +20,6 @@
 #include "plan.h"
 #include "product_line.h"
 #include "product_line_total.h"
-#include "row_scan.h"
 
 Terms
 line_terms(int64 opportunity_id, Datum currency, NullableDatum method,
@@ -71,13 +70,13 @@ line_total_of(const OpportunityRow *row, Member member, bool checked, int64 of_l
 bool
 line_total(const Terms *terms, Offer **offer)
 {
-	RowScan scan;
+	LookupScan scan;
 	bool counts = false;
 
 	*offer = money_offer(terms->currency, terms->method, terms->prices_include_tax, false);
 	money_set_discount(*offer, terms->discount_percent, terms->discount_amount);
-	line_scan_open(&scan, terms->opportunity_id);
-	while (row_scan_next(&scan))
+	line_scan_begin(&scan, terms->opportunity_id);
+	while (lookup_next(&scan))
 	{
 		const LineRow *row = &scan.row;
 		MoneyLine line;
@@ -91,7 +90,7 @@ line_total(const Terms *terms, Offer **offer)
 		money_add_line(*offer, &line);
 		counts |= !line.optional;
 	}
-	row_scan_close(&scan);
+	lookup_end(&scan);
 	if (counts)
 		money_compute(*offer);
 	return counts;

@@ -129,12 +129,6 @@ static char *describe(const Row *quote);
 pg_noreturn static void refuse_column(const QuoteChange *change, QuoteColumn column);
 pg_noreturn static void refuse_status(const QuoteChange *change);
 
-void
-quote_init(void)
-{
-	row_map_init(&table_map);
-}
-
 Datum
 scrm_quote_guard(PG_FUNCTION_ARGS)
 {

@@ -47,9 +47,6 @@ typedef enum QuoteColumn
 
 #define QUOTE_COLUMNS (QUOTE_COLUMN_STATUS + 1)
 
-/* Once per session */
-extern void quote_init(void);
-
 static inline NullableDatum
 quote_value(const Row *quote, QuoteColumn column)
 {

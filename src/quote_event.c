@@ -28,17 +28,67 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
+#include "batch.h"
 #include "compat.h"
 #include "digest.h"
 #include "error.h"
+#include "insert.h"
+#include "lookup.h"
+#include "member.h"
 #include "plan.h"
+#include "quote_event.h"
 #include "trigger.h"
 
 PG_FUNCTION_INFO_V1(scrm_quote_event_text);
 PG_FUNCTION_INFO_V1(scrm_quote_event_chain);
+PG_FUNCTION_INFO_V1(scrm_append_quote_event);
 
 /* The first line of the text: another form of it gets another number */
 #define CHAIN_FORMAT "sales_crm quote_event 1\n"
+
+typedef enum QuoteEventColumn
+{
+	QUOTE_EVENT_QUOTE_ID,
+	QUOTE_EVENT_POSITION,
+	QUOTE_EVENT_KIND,
+	QUOTE_EVENT_AT,
+	QUOTE_EVENT_MEMBER_ID,
+	QUOTE_EVENT_QUOTE_LINK_ID,
+	QUOTE_EVENT_DATA,
+	QUOTE_EVENT_PREVIOUS_SHA256,
+	QUOTE_EVENT_SHA256,
+} QuoteEventColumn;
+
+#define QUOTE_EVENT_COLUMNS (QUOTE_EVENT_SHA256 + 1)
+
+static const RowColumn columns[QUOTE_EVENT_COLUMNS] = {
+	[QUOTE_EVENT_QUOTE_ID] = {"quote_id", INT8OID},
+	[QUOTE_EVENT_POSITION] = {"position", INT4OID},
+	[QUOTE_EVENT_KIND] = {"kind", TEXTOID},
+	[QUOTE_EVENT_AT] = {"at", TIMESTAMPTZOID},
+	[QUOTE_EVENT_MEMBER_ID] = {"member_id", INT8OID},
+	[QUOTE_EVENT_QUOTE_LINK_ID] = {"quote_link_id", INT8OID},
+	[QUOTE_EVENT_DATA] = {"data", JSONBOID},
+	[QUOTE_EVENT_PREVIOUS_SHA256] = {"previous_sha256", BYTEAOID},
+	[QUOTE_EVENT_SHA256] = {"sha256", BYTEAOID},
+};
+static AttrNumber attnums[QUOTE_EVENT_COLUMNS];
+static RowMap table_map = {
+	.table = "quote_event",
+	.columns = columns,
+	.ncolumns = QUOTE_EVENT_COLUMNS,
+	.attnums = attnums,
+};
+
+/* The last events of quotes that no checkpoint has yet */
+static const RowColumn pending_columns[] = {{"quote_id", INT8OID}};
+static AttrNumber pending_attnums[lengthof(pending_columns)];
+static RowMap pending_map = {
+	.table = "quote_event_pending",
+	.columns = pending_columns,
+	.ncolumns = lengthof(pending_columns),
+	.attnums = pending_attnums,
+};
 
 /* What is hashed */
 typedef struct QuoteEvent
@@ -68,9 +118,9 @@ static char *time_text(TimestampTz at);
 static char *hex_text(const bytea *bytes);
 static HeapTuple complete_event(TriggerData *trigger);
 static void read_head(QuoteEvent *event);
+static void add_pending(int64 quote_id);
 static void lock_quote(int64 quote_id);
-static NullableDatum column_of(TriggerData *trigger, const char *column);
-static Datum required(TriggerData *trigger, const char *column);
+static Datum required(const Row *row, QuoteEventColumn column);
 
 /* The text of an event: its arguments are the columns that count */
 Datum
@@ -109,6 +159,40 @@ scrm_quote_event_chain(PG_FUNCTION_ARGS)
 	return PointerGetDatum(complete_event(trigger));
 }
 
+/* quote_id bigint, kind text, quote_link_id bigint, data jsonb */
+Datum
+scrm_append_quote_event(PG_FUNCTION_ARGS)
+{
+	char *kind;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION), errmsg("an event needs a quote and a kind")));
+	kind = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	quote_event_append(PG_GETARG_INT64(0), kind, fcinfo->args[2],
+					   PG_ARGISNULL(3) ? NULL : PG_GETARG_JSONB_P(3));
+	PG_RETURN_VOID();
+}
+
+void
+quote_event_append(int64 quote_id, const char *kind, NullableDatum quote_link_id, Jsonb *data)
+{
+	static Insert insert = {.map = &table_map};
+	NullableDatum event[QUOTE_EVENT_COLUMNS];
+
+	for (int i = 0; i < QUOTE_EVENT_COLUMNS; i++)
+		event[i] = batch_null();
+	event[QUOTE_EVENT_QUOTE_ID] = batch_value(Int64GetDatum(quote_id));
+	event[QUOTE_EVENT_KIND] = batch_value(CStringGetTextDatum(kind));
+	event[QUOTE_EVENT_QUOTE_LINK_ID] = quote_link_id;
+	if (quote_link_id.isnull)
+		event[QUOTE_EVENT_MEMBER_ID] = batch_key(member_current().member_id);
+	if (data != NULL)
+		event[QUOTE_EVENT_DATA] =
+			batch_value(DirectFunctionCall1(jsonb_strip_nulls, JsonbPGetDatum(data)));
+	(void) insert_row(&insert, event, NULL);
+}
+
 /*
  * complete_event fills in the event's place in its quote's chain, its time and its hash, whatever was
  * given for these.
@@ -116,70 +200,67 @@ scrm_quote_event_chain(PG_FUNCTION_ARGS)
 static HeapTuple
 complete_event(TriggerData *trigger)
 {
-	TupleDesc tupdesc = RelationGetDescr(trigger->tg_relation);
+	static const QuoteEventColumn filled[] = {QUOTE_EVENT_POSITION, QUOTE_EVENT_AT,
+											  QUOTE_EVENT_PREVIOUS_SHA256, QUOTE_EVENT_SHA256};
+	Row row = row_in_slot(row_map_get(&table_map, trigger->tg_relation), trigger->tg_trigslot);
 	QuoteEvent event = {0};
 	const char *content;
+	int places[lengthof(filled)];
+	Datum values[lengthof(filled)];
+	bool nulls[lengthof(filled)] = {false};
 
-	event.quote_id = DatumGetInt64(required(trigger, "quote_id"));
-	event.kind = TextDatumGetCString(required(trigger, "kind"));
-	event.data = DatumGetJsonbP(required(trigger, "data"));
-	event.member_id = column_of(trigger, "member_id");
-	event.quote_link_id = column_of(trigger, "quote_link_id");
+	event.quote_id = DatumGetInt64(required(&row, QUOTE_EVENT_QUOTE_ID));
+	event.kind = TextDatumGetCString(required(&row, QUOTE_EVENT_KIND));
+	event.data = DatumGetJsonbP(required(&row, QUOTE_EVENT_DATA));
+	event.member_id = row_nullable(&row, QUOTE_EVENT_MEMBER_ID);
+	event.quote_link_id = row_nullable(&row, QUOTE_EVENT_QUOTE_LINK_ID);
+	lock_quote(event.quote_id);
 	read_head(&event);
+	add_pending(event.quote_id);
 	event.at = GetCurrentTimestamp();
 	content = event_text(&event);
-	{
-		int columns[] = {SPI_fnumber(tupdesc, "position"), SPI_fnumber(tupdesc, "at"),
-						 SPI_fnumber(tupdesc, "previous_sha256"), SPI_fnumber(tupdesc, "sha256")};
-		Datum values[] = {Int32GetDatum(event.position), TimestampTzGetDatum(event.at),
-						  PointerGetDatum(event.previous),
-						  PointerGetDatum(digest_of_string(content, strlen(content)))};
-		bool nulls[] = {false, false, event.previous == NULL, false};
-
-		return heap_modify_tuple_by_cols(trigger->tg_trigtuple, tupdesc, lengthof(columns), columns,
-										 values, nulls);
-	}
+	for (size_t i = 0; i < lengthof(filled); i++)
+		places[i] = row.attnums[filled[i]];
+	values[0] = Int32GetDatum(event.position);
+	values[1] = TimestampTzGetDatum(event.at);
+	values[2] = PointerGetDatum(event.previous);
+	nulls[2] = event.previous == NULL;
+	values[3] = PointerGetDatum(digest_of_string(content, strlen(content)));
+	return heap_modify_tuple_by_cols(trigger->tg_trigtuple, row.tupdesc, lengthof(filled), places,
+									 values, nulls);
 }
 
 /*
- * read_head locks the quote and finds the end of its chain as it is then, whatever the transaction's
- * snapshot says; it notes that the next checkpoint is to have the quote. A quote that does not exist
- * is left to the foreign key.
+ * read_head finds the end of the chain of the quote, which is locked, as it is now, whatever the
+ * transaction's snapshot says. A quote that does not exist is left to the foreign key.
  */
 static void
 read_head(QuoteEvent *event)
 {
-	static ScrmPlan head_plan = {
-		.sql = "SELECT position, sha256 FROM sales_crm.quote_event WHERE quote_id = $1"
-			   " ORDER BY position DESC LIMIT 1",
-		.nargs = 1,
-		.argtypes = {INT8OID},
-		.by_key = true,
+	static Lookup lookup = {
+		.map = &table_map,
+		.ncolumns = 2,
+		.columns = {QUOTE_EVENT_QUOTE_ID, QUOTE_EVENT_POSITION},
 	};
-	static ScrmPlan pending_plan = {
-		.sql = "INSERT INTO sales_crm.quote_event_pending (quote_id) VALUES ($1)",
-		.nargs = 1,
-		.argtypes = {INT8OID},
-	};
-	MemoryContext caller = CurrentMemoryContext;
-	Datum values[1] = {Int64GetDatum(event->quote_id)};
-	bool isnull;
+	Datum key[] = {Int64GetDatum(event->quote_id)};
+	Row last;
 
-	plan_begin();
-	lock_quote(event->quote_id);
 	event->position = 1;
-	if (plan_run(&head_plan, PLAN_WRITE_LATEST, values, NULL) > 0)
+	if (lookup_last(&lookup, LOOKUP_LATEST, key, &last))
 	{
-		HeapTuple tuple = SPI_tuptable->vals[0];
-		TupleDesc tupdesc = SPI_tuptable->tupdesc;
-		MemoryContext spi = MemoryContextSwitchTo(caller);
-
-		event->position = DatumGetInt32(SPI_getbinval(tuple, tupdesc, 1, &isnull)) + 1;
-		event->previous = DatumGetByteaPCopy(SPI_getbinval(tuple, tupdesc, 2, &isnull));
-		MemoryContextSwitchTo(spi);
+		event->position = DatumGetInt32(row_value(&last, QUOTE_EVENT_POSITION)) + 1;
+		event->previous = DatumGetByteaP(row_value(&last, QUOTE_EVENT_SHA256));
 	}
-	(void) plan_run(&pending_plan, PLAN_WRITE, values, NULL);
-	plan_end();
+}
+
+/* add_pending notes that the next checkpoint is to have the quote. */
+static void
+add_pending(int64 quote_id)
+{
+	static Insert insert = {.map = &pending_map};
+	NullableDatum pending[] = {batch_value(Int64GetDatum(quote_id))};
+
+	(void) insert_row(&insert, pending, NULL);
 }
 
 /* lock_quote locks a quote, unless this transaction has just done so for the event before. */
@@ -198,35 +279,24 @@ lock_quote(int64 quote_id)
 	if (locked.quote_id == quote_id && FullTransactionIdEquals(locked.transaction, transaction) &&
 		SubTransactionIsActive(locked.subtransaction))
 		return;
+	plan_begin();
 	(void) plan_run(&lock_plan, PLAN_WRITE_LATEST, values, NULL);
+	plan_end();
 	locked.transaction = transaction;
 	locked.subtransaction = GetCurrentSubTransactionId();
 	locked.quote_id = quote_id;
 }
 
-static NullableDatum
-column_of(TriggerData *trigger, const char *column)
-{
-	TupleDesc tupdesc = RelationGetDescr(trigger->tg_relation);
-	NullableDatum value;
-
-	value.value =
-		SPI_getbinval(trigger->tg_trigtuple, tupdesc, SPI_fnumber(tupdesc, column), &value.isnull);
-	return value;
-}
-
 /* required returns a column of the new row. Errors: 23502 when it is NULL. */
 static Datum
-required(TriggerData *trigger, const char *column)
+required(const Row *row, QuoteEventColumn column)
 {
-	NullableDatum value = column_of(trigger, column);
-
-	if (value.isnull)
+	if (row_is_null(row, column))
 		ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION),
 						errmsg("an event needs a quote, a kind and data"),
-						errdetail("Column \"%s\" is NULL.", column),
+						errdetail("Column \"%s\" is NULL.", columns[column].name),
 						errhint("Events without facts have the data {}.")));
-	return value.value;
+	return row_value(row, column);
 }
 
 /* event_text returns what is hashed: a line per column, with the length of the value in bytes. */

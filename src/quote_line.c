@@ -105,12 +105,6 @@ static void add_key(Keys *keys, const Row *row);
 static int compare_keys(const void *a, const void *b);
 static void settle(int64 quote_id);
 
-void
-quote_line_init(void)
-{
-	row_map_init(&table_map);
-}
-
 Datum
 scrm_quote_line_guard(PG_FUNCTION_ARGS)
 {

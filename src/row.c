@@ -19,23 +19,17 @@
 
 static RowMap *maps = NULL;
 
+static void watch(RowMap *map);
 static void relcache_callback(Datum arg, Oid relid);
 static AttrNumber find_column(const char *table, const RowColumn *column, TupleDesc tupdesc);
-
-void
-row_map_init(RowMap *map)
-{
-	if (maps == NULL)
-		CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
-	map->next = maps;
-	maps = map;
-}
 
 const AttrNumber *
 row_map_get(RowMap *map, Relation relation)
 {
 	if (!map->valid || RelationGetRelid(relation) != map->oid)
 	{
+		if (!map->watched)
+			watch(map);
 		if (RelationGetRelid(relation) != plan_relation(map->table))
 			ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 							errmsg("trigger functions of sales_crm.%s do not serve table \"%s\"",
@@ -45,6 +39,7 @@ row_map_get(RowMap *map, Relation relation)
 		map->oid = RelationGetRelid(relation);
 		row_map_fill(map, map->attnums, RelationGetDescr(relation));
 		map->valid = true;
+		map->version++;
 	}
 	return map->attnums;
 }
@@ -65,6 +60,17 @@ row_copy(const Row *row)
 	copy.values = memcpy(palloc_array(Datum, natts), row->values, sizeof(Datum) * natts);
 	copy.nulls = memcpy(palloc_array(bool, natts), row->nulls, sizeof(bool) * natts);
 	return copy;
+}
+
+/* watch has the relcache callback mark the map from now on. */
+static void
+watch(RowMap *map)
+{
+	if (maps == NULL)
+		CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
+	map->next = maps;
+	map->watched = true;
+	maps = map;
 }
 
 static void

@@ -27,8 +27,10 @@ typedef struct RowMap
 	const RowColumn *columns;
 	int ncolumns;
 	AttrNumber *attnums;
-	Oid oid;	/* of the table; filled in by row_map_get() */
-	bool valid; /* attnums are right, until the table changes; the same */
+	Oid oid;		/* of the table; filled in by row_map_get() */
+	bool valid;		/* attnums are right, until the table changes; the same */
+	uint32 version; /* how often they were filled in; the same */
+	bool watched;	/* the relcache callback knows it; the same */
 	struct RowMap *next;
 } RowMap;
 
@@ -40,9 +42,6 @@ typedef struct Row
 	Datum *values;
 	bool *nulls;
 } Row;
-
-/* Once per session, before the first use */
-extern void row_map_init(RowMap *map);
 
 /* The places in the table itself. Errors: 39P01 for another table, 42703, 42804 */
 extern const AttrNumber *row_map_get(RowMap *map, Relation relation);
@@ -64,6 +63,25 @@ row_in_slot(const AttrNumber *attnums, TupleTableSlot *slot)
 		.values = slot->tts_values,
 		.nulls = slot->tts_isnull,
 	};
+}
+
+/* Its values, by the number of the column in the module's list */
+static inline bool
+row_is_null(const Row *row, int column)
+{
+	return row->nulls[row->attnums[column] - 1];
+}
+
+static inline Datum
+row_value(const Row *row, int column)
+{
+	return row->values[row->attnums[column] - 1];
+}
+
+static inline NullableDatum
+row_nullable(const Row *row, int column)
+{
+	return (NullableDatum){.value = row_value(row, column), .isnull = row_is_null(row, column)};
 }
 
 /* The same row in arrays of its own, to be written to; values are those of the first */

@@ -34,10 +34,6 @@ _PG_init(void)
 	configuration_init();
 	member_init();
 	access_init();
-	opportunity_init();
-	product_line_init();
-	quote_init();
-	quote_line_init();
 	outbox_init();
 	statement_init();
 	MarkGUCPrefixReserved("sales_crm");

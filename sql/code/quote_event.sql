@@ -27,14 +27,8 @@ COMMENT ON FUNCTION sales_crm.quote_event_checkpoint_stays() IS
 	'Statement trigger of quote_event_checkpoint: refuses to change or remove rows. Errors: SC101';
 
 CREATE FUNCTION sales_crm.append_quote_event(quote_id bigint, kind text, quote_link_id bigint DEFAULT NULL, data jsonb DEFAULT '{}')
-RETURNS void LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	INSERT INTO sales_crm.quote_event (quote_id, kind, member_id, quote_link_id, data)
-	VALUES ($1, $2, CASE WHEN $3 IS NULL THEN sales_crm.current_member() END, $3, jsonb_strip_nulls($4));
-END
-$$;
+RETURNS void LANGUAGE c
+AS 'MODULE_PATHNAME', 'scrm_append_quote_event';
 COMMENT ON FUNCTION sales_crm.append_quote_event(bigint, text, bigint, jsonb) IS
 	'Appends to what happened to a quote; by the session''s member, unless it happened through a link';
 

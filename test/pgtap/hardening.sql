@@ -49,7 +49,6 @@ INSERT INTO definer VALUES
 	('withdraw_quote', 'quotes that were sent change by verbs'),
 	-- Inner parts of those, which nobody may call
 	('add_quote_link', 'inner part of make_quote_link()'),
-	('append_quote_event', 'quote_event is nobody''s to write'),
 	('log_access', 'access_log is nobody''s to write'),
 	('notify_seller', 'notifications of somebody else'),
 	('person_keys', 'inner part of export_person()'),

@@ -1,0 +1,40 @@
+/*
+ * insert.h
+ *		New rows of the tables of sales_crm, written without a statement.
+ *
+ * Most of what an INSERT of one row costs is the statement: its plan is checked, locked, set up and
+ * taken down. Modules that write a row in each statement of somebody else's insert it as the executor
+ * does for a subscription: with its BEFORE triggers, defaults, generated columns, constraints,
+ * indexes, foreign keys and AFTER triggers, as the tables' owner. Tables to which somebody added
+ * what this does not do (triggers per statement, rules) get an INSERT.
+ */
+#ifndef SCRM_INSERT_H
+#define SCRM_INSERT_H
+
+#include "postgres.h"
+
+#include "nodes/execnodes.h"
+
+#include "plan.h"
+#include "row.h"
+
+/* A module has a static one for the columns of its map; it is the caller who gives all of these */
+typedef struct Insert
+{
+	RowMap *map;
+	uint32 version;		   /* of the map, when what follows was filled in by insert_row() */
+	MemoryContext context; /* of what follows */
+	int ndefaults;		   /* columns that are not of the map and have a default */
+	AttrNumber *attnums;   /* of these */
+	ExprState **defaults;  /* compiled */
+	bool is_plain;		   /* needs no statement */
+	ScrmPlan plan;		   /* for when it does */
+} Insert;
+
+/*
+ * Inserts a row of the map's columns. Returns whether it is there: triggers of others may skip it.
+ * stored, unless NULL, gets the row as it was written, in the current memory context
+ */
+extern bool insert_row(Insert *insert, const NullableDatum *given, Row *stored);
+
+#endif /* SCRM_INSERT_H */

@@ -1,0 +1,200 @@
+/*
+ * lookup.c
+ *		Finds rows of the tables of sales_crm by a key without a statement.
+ *
+ * The index is found by its columns, not by its name, and found again when the table changes.
+ *
+ * Memory: the context that is current when a scan begins. What an error leaves open, the end of the
+ * transaction closes.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/nbtree.h"
+#include "access/table.h"
+#include "catalog/pg_am.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/typcache.h"
+
+#include "compat.h"
+#include "lookup.h"
+#include "plan.h"
+
+static void open_table(LookupScan *scan, Lookup *lookup, LookupTime time);
+static void close_table(LookupScan *scan);
+static void
+fill_keys(const LookupScan *scan, const Lookup *lookup, const Datum *keys, int nkeys, ScanKey same);
+static bool copy_row(LookupScan *scan, HeapTuple tuple, Row *row);
+static Oid find_index(const Lookup *lookup, Relation relation);
+static bool index_has(Relation index, Relation relation, const Lookup *lookup);
+
+void
+lookup_begin(LookupScan *scan, Lookup *lookup, LookupTime time, const Datum *keys)
+{
+	ScanKeyData same[LOOKUP_MAX_KEYS];
+
+	open_table(scan, lookup, time);
+	fill_keys(scan, lookup, keys, lookup->ncolumns, same);
+	scan->scan = systable_beginscan(scan->relation, lookup->index, OidIsValid(lookup->index),
+									scan->snapshot, lookup->ncolumns, same);
+}
+
+bool
+lookup_next(LookupScan *scan)
+{
+	HeapTuple tuple = systable_getnext(scan->scan);
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	heap_deform_tuple(tuple, scan->row.tupdesc, scan->row.values, scan->row.nulls);
+	return true;
+}
+
+void
+lookup_end(LookupScan *scan)
+{
+	systable_endscan(scan->scan);
+	close_table(scan);
+	pfree(scan->row.values);
+	pfree(scan->row.nulls);
+}
+
+bool
+lookup_row(Lookup *lookup, LookupTime time, const Datum *keys, Row *row)
+{
+	LookupScan scan;
+	bool found;
+
+	lookup_begin(&scan, lookup, time, keys);
+	found = copy_row(&scan, systable_getnext(scan.scan), row);
+	systable_endscan(scan.scan);
+	close_table(&scan);
+	return found;
+}
+
+bool
+lookup_last(Lookup *lookup, LookupTime time, const Datum *keys, Row *row)
+{
+	int nkeys = lookup->ncolumns - 1;
+	ScanKeyData same[LOOKUP_MAX_KEYS];
+	LookupScan scan;
+	Relation index;
+	bool found;
+
+	open_table(&scan, lookup, time);
+	if (!OidIsValid(lookup->index))
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("sales_crm.%s has no index on \"%s\" and \"%s\"", lookup->map->table,
+							   lookup->map->columns[lookup->columns[0]].name,
+							   lookup->map->columns[lookup->columns[1]].name),
+						errhint("Create the index or the unique constraint that is missing.")));
+	fill_keys(&scan, lookup, keys, nkeys, same);
+	index = index_open(lookup->index, AccessShareLock);
+	scan.scan = systable_beginscan_ordered(scan.relation, index, scan.snapshot, nkeys, same);
+	found = copy_row(&scan, systable_getnext_ordered(scan.scan, BackwardScanDirection), row);
+	systable_endscan_ordered(scan.scan);
+	index_close(index, NoLock);
+	close_table(&scan);
+	return found;
+}
+
+/* open_table opens the table, finds the index anew if it changed, and takes a snapshot. */
+static void
+open_table(LookupScan *scan, Lookup *lookup, LookupTime time)
+{
+	const AttrNumber *attnums;
+	TupleDesc tupdesc;
+
+	scan->relation = table_open(plan_relation(lookup->map->table), AccessShareLock);
+	attnums = row_map_get(lookup->map, scan->relation);
+	if (lookup->version != lookup->map->version)
+	{
+		lookup->index = find_index(lookup, scan->relation);
+		lookup->version = lookup->map->version;
+	}
+	scan->snapshot =
+		RegisterSnapshot(time == LOOKUP_LATEST ? GetLatestSnapshot() : GetTransactionSnapshot());
+	tupdesc = RelationGetDescr(scan->relation);
+	scan->row = (Row){
+		.tupdesc = tupdesc,
+		.attnums = attnums,
+		.values = palloc_array(Datum, tupdesc->natts),
+		.nulls = palloc_array(bool, tupdesc->natts),
+	};
+}
+
+static void
+close_table(LookupScan *scan)
+{
+	UnregisterSnapshot(scan->snapshot);
+	table_close(scan->relation, NoLock);
+}
+
+/* fill_keys makes the first columns of the lookup conditions of a scan. */
+static void
+fill_keys(const LookupScan *scan, const Lookup *lookup, const Datum *keys, int nkeys, ScanKey same)
+{
+	for (int i = 0; i < nkeys; i++)
+	{
+		AttrNumber attnum = scan->row.attnums[lookup->columns[i]];
+		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(scan->relation), attnum - 1);
+
+		ScanKeyEntryInitialize(
+			&same[i], 0, attnum, BTEqualStrategyNumber, InvalidOid, column->attcollation,
+			get_opcode(lookup_type_cache(column->atttypid, TYPECACHE_EQ_OPR)->eq_opr), keys[i]);
+	}
+}
+
+/* copy_row gives the arrays of the scan, with values of a copy of the tuple, to the caller. */
+static bool
+copy_row(LookupScan *scan, HeapTuple tuple, Row *row)
+{
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	heap_deform_tuple(heap_copytuple(tuple), scan->row.tupdesc, scan->row.values, scan->row.nulls);
+	*row = scan->row;
+	return true;
+}
+
+/* find_index returns an index that begins with the columns of the key, InvalidOid without one. */
+static Oid
+find_index(const Lookup *lookup, Relation relation)
+{
+	List *indexes = RelationGetIndexList(relation);
+	Oid found = InvalidOid;
+	ListCell *cell;
+
+	foreach (cell, indexes)
+	{
+		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+
+		if (!OidIsValid(found) && index_has(index, relation, lookup))
+			found = RelationGetRelid(index);
+		index_close(index, NoLock);
+	}
+	list_free(indexes);
+	return found;
+}
+
+static bool
+index_has(Relation index, Relation relation, const Lookup *lookup)
+{
+	Form_pg_index form = index->rd_index;
+
+	if (index->rd_rel->relam != BTREE_AM_OID || !form->indisvalid ||
+		form->indnkeyatts < lookup->ncolumns || RelationGetIndexPredicate(index) != NIL)
+		return false;
+	for (int i = 0; i < lookup->ncolumns; i++)
+	{
+		AttrNumber attnum = lookup->map->attnums[lookup->columns[i]];
+		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(relation), attnum - 1);
+
+		if (form->indkey.values[i] != attnum || index->rd_indcollation[i] != column->attcollation ||
+			index->rd_opfamily[i] !=
+				lookup_type_cache(column->atttypid, TYPECACHE_BTREE_OPFAMILY)->btree_opf)
+			return false;
+	}
+	return true;
+}
