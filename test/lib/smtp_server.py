@@ -6,9 +6,9 @@ Usage: smtp_server.py DIRECTORY [MODE]
 Writes its port to DIRECTORY/port. What the local part of a recipient says is what happens to an
 e-mail to it, words separated by dots: rcpt550 or data452 answers with that status (421 closes the
 connection, too), drop closes in the middle of DATA, deaf takes the e-mail and closes without an
-answer, silent never answers to RCPT, slow takes a second for DATA; once does it the first time
-only. MODE is what it does to everybody: busy greets with 421, mute not at all, closed hangs up,
-login answers 535 to AUTH, small promises SIZE 100 and size lies about it: it promises 10 MB and
+answer, bye takes it and closes, tired says 421 before that, silent never answers to RCPT, slow takes
+a second for DATA; once does it the first time only. MODE is what it does to everybody: pipelining
+takes commands in one go, busy greets with 421, mute not at all, closed hangs up, login answers 535 to AUTH, small promises SIZE 100 and size lies about it: it promises 10 MB and
 refuses what has more than 100 bytes with 552.
 
 DIRECTORY/log gets a line of JSON per command of interest; each e-mail taken is in DIRECTORY/N.eml,
@@ -76,7 +76,8 @@ class Session:
 
     async def do_ehlo(self, _):
         size = 100 if mode == 'small' else 10000000
-        self.say('250-test\r\n250-SIZE %d\r\n250-SMTPUTF8\r\n250-8BITMIME\r\n250 AUTH PLAIN' % size)
+        more = '250-PIPELINING\r\n' if mode == 'pipelining' else ''
+        self.say('250-test\r\n250-SIZE %d\r\n%s250-SMTPUTF8\r\n250-8BITMIME\r\n250 AUTH PLAIN' % (size, more))
 
     async def do_auth(self, line):
         if line.upper() == 'AUTH PLAIN':
@@ -85,7 +86,7 @@ class Session:
         self.say('535 5.7.8 wrong' if mode == 'login' else '235 2.7.0 welcome')
 
     async def do_mail(self, line):
-        note(event='mail', line=line)
+        note(event='mail', line=line, followed=b'DATA\r\n' in self.reader._buffer)
         self.sender = re.search(r'<(.*?)>', line).group(1)
         self.say('250 2.1.0 ok')
 
@@ -121,7 +122,9 @@ class Session:
             if 'deaf' in self.words:
                 return 'close'
             self.say('250 2.0.0 taken as %d' % taken)
-        return 'close' if status == 421 else None
+            if 'tired' in self.words:
+                self.say('421 4.4.2 it is late')
+        return 'close' if status == 421 or 'bye' in self.words or 'tired' in self.words else None
 
     def take(self, content):
         global taken

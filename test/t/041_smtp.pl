@@ -58,6 +58,25 @@ is(scalar @{ $found->{'deaf.once'} }, 2, 'what was taken without an answer arriv
 is($found->{'deaf.once'}[0], $found->{'deaf.once'}[1], 'the same, byte for byte');
 query('DELETE FROM sales_crm.message');
 
+# Commands in one go, where the server takes them like that; the outcomes are the same
+my $fast = smtp_server('pipelining');
+mail(qw(p.ok p.rcpt450 p.data451 p.rcpt550 p.data552 p.drop p.deaf p.silent));
+($status, $out, $err) = sender('--once', '--smtp-url', $fast->{url}, @plain);
+like(state_of($_->[0]), $_->[1], "PIPELINING: $_->[0]") for (
+	[ 'p.ok', qr/^done 250 2.0.0 taken as/ ], [ 'p.rcpt450', qr/^ready RCPT: 450/ ], [ 'p.data451', qr/^ready DATA: 451/ ],
+	[ 'p.rcpt550', qr/^dead RCPT: 550/ ], [ 'p.data552', qr/^dead DATA: 552/ ], [ 'p.drop', qr/^ready .* after DATA/ ],
+	[ 'p.deaf', qr/^ready .* after DATA/ ], [ 'p.silent', qr/^ready .* after RCPT/ ]);
+my @asked = events($fast, 'mail');
+is(scalar(grep { /"followed": true/ } @asked), scalar @asked, 'MAIL, RCPT and DATA came together');
+is(scalar(grep { /"followed": true/ } events($server, 'mail')), 0, 'and one by one where the server does not say so');
+query('DELETE FROM sales_crm.message');
+
+# A server may close a connection that waits for the next e-mail, with a word or without
+mail(qw(bye.1 tired.2 bye.3 tired.4 q.ok));
+($status, $out, $err) = sender('--once', '--parallel', 1, @to_server);
+like(state_of($_), qr/^done 250/, "$_: the next one gets another connection") for qw(bye.1 tired.2 bye.3 tired.4 q.ok);
+is(query(q{SELECT count(*) FROM sales_crm.message_attempt JOIN sales_crm.message_body USING (message_id) WHERE recipient ~ '^(tired|bye|q)[.]'}), 0, 'at its first attempt');
+
 # Servers that do not work at all: nothing is given up, whatever they are
 for my $mode (qw(busy closed login mute))
 {

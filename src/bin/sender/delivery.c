@@ -8,44 +8,43 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "../common/clock.h"
 #include "child.h"
 #include "delivery.h"
 #include "log.h"
-#include "pool.h"
 #include "session.h"
 
 typedef struct Step
 {
 	Delivery *delivery;
 	CURL *easy;
-	bool in_pool; /* the transfer; else the multi handle does it */
-	PoolJob job;
+	bool is_connection; /* the handle is the kind's */
+	curl_socket_t socket;
+	int events; /* of the socket that are waited for; 0 where it is no such step */
+	const struct curl_waitfd *waited; /* what has come of them, once the loop has waited */
+	double until;
 	Child *child;
 	DeliveryResult then_result;
 	DeliveryTransferred then_transferred;
+	DeliveryReady then_ready;
 	DeliveryExited then_exited;
 } Step;
 
 static struct Session *session;
 static CURLM *multi;
+static int transfers = 0; /* under way */
+
 static void parse_payload(Delivery *delivery);
 static Step *new_step(Delivery *delivery);
 static void end_step(Delivery *delivery);
 static void take_result(void *context, const PGresult *result);
-static void call_transferred(Step *step, CURLcode code);
+static void take_transferred(Step *step, CURLcode code);
 
 void
 delivery_init(Session *of_session, CURLM *of_multi)
 {
 	session = of_session;
 	multi = of_multi;
-	pool_init(multi);
-}
-
-void
-delivery_finish(void)
-{
-	pool_finish();
 }
 
 Delivery *
@@ -148,68 +147,74 @@ delivery_transfer(Delivery *delivery, CURL *easy, DeliveryTransferred then)
 	step->then_transferred = then;
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, step);
 	curl_multi_add_handle(multi, easy);
+	transfers++;
+}
+
+void
+delivery_connect(Delivery *delivery, CURL *easy, DeliveryTransferred then)
+{
+	delivery_transfer(delivery, easy, then);
+	delivery->step->is_connection = true;
 }
 
 void
 delivery_transfers(void)
 {
 	CURLMsg *message;
-	PoolJob *job;
-	Step *step;
 	int left;
 
+	if (transfers == 0)
+		return;
 	curl_multi_perform(multi, &left);
 	while ((message = curl_multi_info_read(multi, &left)) != NULL)
 	{
 		CURL *easy = message->easy_handle;
 		CURLcode code = message->data.result;
+		Step *step;
 
 		if (message->msg != CURLMSG_DONE)
 			continue;
 		curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **) &step);
-		curl_multi_remove_handle(multi, easy);
-		call_transferred(step, code);
-		curl_easy_cleanup(easy);
-	}
-	while ((job = pool_take()) != NULL)
-	{
-		step = job->context;
-		step->delivery->is_late = job->is_late;
-		if (!job->is_late)
-			call_transferred(step, job->code);
+		if (step != NULL)
+			take_transferred(step, code);
 	}
 }
 
 static void
-call_transferred(Step *step, CURLcode code)
+take_transferred(Step *step, CURLcode code)
 {
 	Delivery *delivery = step->delivery;
 	CURL *easy = step->easy;
+	bool is_connection = step->is_connection;
 	DeliveryTransferred then = step->then_transferred;
 
+	transfers--;
 	delivery->step = NULL;
 	g_free(step);
+	if (!is_connection)
+		curl_multi_remove_handle(multi, easy);
 	then(delivery, easy, code);
+	if (!is_connection)
+		curl_easy_cleanup(easy);
 }
 
 void
-delivery_perform(Delivery *delivery, CURL *easy, DeliveryTransferred then)
+delivery_await(Delivery *delivery, curl_socket_t socket, int events, double until,
+			   DeliveryReady then)
 {
 	Step *step = new_step(delivery);
 
-	step->easy = easy;
-	step->then_transferred = then;
-	step->in_pool = true;
-	step->job = (PoolJob){.easy = easy, .context = step, .begin_before = delivery->lease_until};
-	pool_add(&step->job);
+	step->socket = socket;
+	step->events = events;
+	step->until = until;
+	step->then_ready = then;
 }
 
-void
-delivery_hold_until(Delivery *delivery, double lease_until)
+bool
+delivery_is_late(Delivery *delivery)
 {
-	delivery->lease_until = lease_until;
-	if (delivery->step != NULL && delivery->step->in_pool)
-		pool_set_deadline(&delivery->step->job, lease_until);
+	delivery->is_late = clock_now() >= delivery->lease_until;
+	return delivery->is_late;
 }
 
 void
@@ -222,26 +227,47 @@ delivery_command(Delivery *delivery, const Command *command, DeliveryExited then
 }
 
 void
-delivery_work(Delivery *delivery)
+delivery_work(Delivery *delivery, double now)
 {
 	Step *step = delivery->step;
 	CommandResult result;
+	bool is_ready = step != NULL && step->waited != NULL && step->waited->revents != 0;
 
-	if (step == NULL || step->child == NULL || !child_work(step->child, &result))
+	if (step == NULL)
 		return;
-	delivery->step = NULL;
-	step->then_exited(delivery, &result);
-	child_free(step->child);
-	g_free(step);
+	if (step->events != 0 && (is_ready || now >= step->until))
+	{
+		DeliveryReady then = step->then_ready;
+
+		delivery->step = NULL;
+		g_free(step);
+		then(delivery, is_ready);
+	}
+	else if (step->child != NULL && child_work(step->child, &result))
+	{
+		delivery->step = NULL;
+		step->then_exited(delivery, &result);
+		child_free(step->child);
+		g_free(step);
+	}
 }
 
 int
-delivery_wait_for(const Delivery *delivery, struct curl_waitfd *descriptors, double *deadline)
+delivery_wait_for(Delivery *delivery, struct curl_waitfd *descriptors, double *deadline)
 {
-	if (delivery->step == NULL || delivery->step->child == NULL)
+	Step *step = delivery->step;
+
+	if (step != NULL && step->events != 0)
+	{
+		*deadline = MIN(*deadline, step->until);
+		descriptors[0] = (struct curl_waitfd){step->socket, (short) step->events, 0};
+		step->waited = descriptors;
+		return 1;
+	}
+	if (step == NULL || step->child == NULL)
 		return 0;
-	*deadline = MIN(*deadline, child_deadline(delivery->step->child));
-	return child_wait_for(delivery->step->child, descriptors);
+	*deadline = MIN(*deadline, child_deadline(step->child));
+	return child_wait_for(step->child, descriptors);
 }
 
 void
@@ -293,15 +319,14 @@ end_step(Delivery *delivery)
 
 	if (step == NULL)
 		return;
-	if (step->in_pool)
+	if (step->easy != NULL)
 	{
-		if (!delivery->is_late)
-			pool_remove(&step->job);
-	}
-	else if (step->easy != NULL)
-	{
+		transfers--;
 		curl_multi_remove_handle(multi, step->easy);
-		curl_easy_cleanup(step->easy);
+		if (step->is_connection)
+			curl_easy_setopt(step->easy, CURLOPT_PRIVATE, NULL);
+		else
+			curl_easy_cleanup(step->easy);
 	}
 	if (step->child != NULL)
 		child_free(step->child);

@@ -56,12 +56,6 @@ struct DeliveryKind
 	/* Asks for the first step, or ends the delivery */
 	void (*start)(Delivery *delivery);
 
-	/*
-	 * Whether its transfers are those of delivery_perform(), so that a few more may begin than run
-	 * at once. May be NULL, for no.
-	 */
-	bool (*performs)(const Config *config);
-
 	/* Frees delivery->state; not called where that is NULL */
 	void (*release)(Delivery *delivery);
 };
@@ -86,9 +80,8 @@ struct Delivery
 	double lease_until;	  /* not later than the database has it */
 	double asked_until;	  /* what that becomes where it is renewed */
 	bool is_held;		  /* by held.c */
-	bool is_late;		  /* its lease ended before its transfer began */
+	bool is_late;		  /* its lease ended before it could begin */
 	bool has_begun;
-	bool performs; /* counted as one for the pool */
 	bool ended;
 	Verdict verdict;
 	double retry_after;
@@ -123,12 +116,21 @@ typedef void (*DeliveryTransferred)(Delivery *delivery, CURL *easy, CURLcode cod
 extern void delivery_transfer(Delivery *delivery, CURL *easy, DeliveryTransferred then);
 
 /*
- * Step: a transfer that libcurl makes the caller wait for, such as one by SMTP, whose last answer
- * is not waited for by the multi interface: it runs in a thread, unless the lease ends before one is
- * free. The handle stays the kind's, and what it reads and writes meanwhile is to be left alone.
- * CURLOPT_XFERINFOFUNCTION is the loop's.
+ * Step: a connection, made by the loop's curl multi handle with CURLOPT_CONNECT_ONLY. The handle is
+ * and stays the caller's, and CURLOPT_PRIVATE the loop's.
  */
-extern void delivery_perform(Delivery *delivery, CURL *easy, DeliveryTransferred then);
+extern void delivery_connect(Delivery *delivery, CURL *easy, DeliveryTransferred then);
+
+/*
+ * Step: waits for a socket, for what events has of CURL_WAIT_POLLIN and CURL_WAIT_POLLOUT, until a
+ * time of clock_now(); ready is false where nothing of that has come.
+ */
+typedef void (*DeliveryReady)(Delivery *delivery, bool ready);
+extern void delivery_await(Delivery *delivery, curl_socket_t socket, int events, double until,
+						   DeliveryReady then);
+
+/* Whether the lease has ended, so that nothing may begin; then the loop drops the delivery. */
+extern bool delivery_is_late(Delivery *delivery);
 
 /* What a child process is given */
 typedef struct Command
@@ -171,16 +173,12 @@ extern void delivery_end(Delivery *delivery, Verdict verdict, double retry_after
  */
 extern void delivery_blame_kind(Delivery *delivery);
 
-/* For the loop: makes one; starts it; looks whether its child process has gone on; frees it */
+/* For the loop: makes one; starts it; looks whether its child process or socket has gone on */
 extern void delivery_init(struct Session *session, CURLM *multi);
-extern void delivery_finish(void);
 extern Delivery *delivery_create(const DeliveryKind *kind, long long message_id, long long fence,
 								 int attempt, const char *payload);
 extern void delivery_start(Delivery *delivery, const Config *config);
-extern void delivery_work(Delivery *delivery);
-
-/* For the loop: the database has the message for this sender until then, of clock_now() */
-extern void delivery_hold_until(Delivery *delivery, double lease_until);
+extern void delivery_work(Delivery *delivery, double now);
 
 /* For the loop: ends the step under way, and the delivery, to be tried again */
 extern void delivery_give_up(Delivery *delivery, const char *reason);
@@ -189,10 +187,12 @@ extern void delivery_free(Delivery *delivery);
 /* For the loop: transfers that are over */
 extern void delivery_transfers(void);
 
-/* For the loop: what to wait for, at most DELIVERY_DESCRIPTORS, and until when */
+/*
+ * For the loop: what to wait for, at most DELIVERY_DESCRIPTORS, and until when. The descriptors are
+ * read again by delivery_work().
+ */
 #define DELIVERY_DESCRIPTORS 3
-extern int
-delivery_wait_for(const Delivery *delivery, struct curl_waitfd *descriptors, double *deadline);
+extern int delivery_wait_for(Delivery *delivery, struct curl_waitfd *descriptors, double *deadline);
 
 extern const DeliveryKind email_kind;
 

@@ -4,10 +4,6 @@
  *
  * Up to some hundred wait, and the loop comes by for each that ends: it looks at those under way, and
  * at the waiting ones only when one of them may begin or a lease is to be renewed.
- *
- * Of those whose transfers run in the pool up to twice as many begin as may run, when deliveries end
- * fast, so that its threads do not wait for the loop; but none overtakes a delivery of another kind
- * that has no room.
  */
 #include <math.h>
 #include <string.h>
@@ -17,7 +13,6 @@
 #include "held.h"
 #include "log.h"
 #include "pdf.h"
-#include "pool.h"
 #include "report.h"
 #include "webhook.h"
 
@@ -52,7 +47,6 @@ static GQueue waiting = G_QUEUE_INIT;	/* of Delivery: not begun */
 static GQueue under_way = G_QUEUE_INIT; /* of Delivery: begun, or ended */
 static Rest rests[G_N_ELEMENTS(kinds)];
 static int under_way_of_kind[G_N_ELEMENTS(kinds)];
-static int performing = 0;		   /* of those under way, how many in the pool, or to get there */
 static GHashTable *hosts;		   /* of Host, by name */
 static double renew_at = INFINITY; /* not later than the first lease is to be renewed */
 static int ended_lately = 0;	   /* in the last PACE seconds that are over */
@@ -60,10 +54,8 @@ static int ended_now = 0;		   /* since then */
 static double paced_at = 0;
 
 static bool can_claim(size_t kind, double now);
-static int pool_size(void);
-static bool has_room(void);
-static bool can_begin(const Delivery *delivery, bool performs, double now);
-static void begin(GList *at, bool performs);
+static bool can_begin(const Delivery *delivery, double now);
+static void begin(GList *at);
 static void let_go(Delivery *delivery);
 static void drop(Delivery *delivery);
 static void drop_late(Delivery *delivery);
@@ -176,7 +168,7 @@ held_work(double now)
 		Delivery *delivery = at->data;
 
 		next = at->next;
-		delivery_work(delivery);
+		delivery_work(delivery, now);
 		if (delivery->ended)
 			end(delivery);
 		else if (delivery->is_late)
@@ -187,79 +179,47 @@ held_work(double now)
 void
 held_begin(double now)
 {
-	bool is_crowded = false; /* one that is not for the pool has no room */
 	GList *next;
 
-	for (GList *at = waiting.head; at != NULL && !(is_crowded && performing >= pool_size());
+	for (GList *at = waiting.head; at != NULL && (int) under_way.length < config->parallel;
 		 at = next)
 	{
 		Delivery *delivery = at->data;
-		bool performs = delivery->kind->performs != NULL && delivery->kind->performs(config);
 
 		next = at->next;
-		if (!can_begin(delivery, performs, now))
+		if (!can_begin(delivery, now))
 			continue;
-		if (performs &&
-			performing >= pool_size() + (is_crowded ? 0 : MIN(pool_size(), ended_lately)))
-			continue;
-		if (!performs && !has_room())
-		{
-			is_crowded = true;
-			continue;
-		}
 		if (now >= delivery->lease_until)
 		{
 			drop_late(delivery);
 			continue;
 		}
-		begin(at, performs);
+		begin(at);
 		delivery_start(delivery, config);
 		if (delivery->ended)
 			end(delivery);
 	}
-	pool_set_limit(pool_size());
-}
-
-/* pool_size: how many may run in the pool beside the others that are under way */
-static int
-pool_size(void)
-{
-	int others = (int) under_way.length - performing;
-
-	return MAX(0, MIN(config->parallel_per_host, config->parallel - others));
-}
-
-/* has_room tells whether one more that is not for the pool may begin. */
-static bool
-has_room(void)
-{
-	int others = (int) under_way.length - performing;
-
-	return others + MIN(performing, config->parallel_per_host) < config->parallel;
 }
 
 static bool
-can_begin(const Delivery *delivery, bool performs, double now)
+can_begin(const Delivery *delivery, double now)
 {
 	int kind = kind_index(delivery->kind);
 
 	return rests[kind].until <= now &&
 		   (rests[kind].failures == 0 || under_way_of_kind[kind] == 0) &&
-		   (performs || delivery->at_host == NULL ||
-			delivery->at_host->under_way < config->parallel_per_host);
+		   (delivery->at_host == NULL || delivery->at_host->under_way < config->parallel_per_host);
 }
 
 /* begin takes a delivery from those that wait to those that are under way. */
 static void
-begin(GList *at, bool performs)
+begin(GList *at)
 {
 	Delivery *delivery = at->data;
 
 	g_queue_unlink(&waiting, at);
 	g_queue_push_tail_link(&under_way, at);
 	delivery->has_begun = true;
-	delivery->performs = performs;
-	performing += performs;
 	under_way_of_kind[kind_index(delivery->kind)]++;
 	if (delivery->at_host != NULL)
 		delivery->at_host->under_way++;
@@ -271,7 +231,6 @@ let_go(Delivery *delivery)
 {
 	g_queue_remove(delivery->has_begun ? &under_way : &waiting, delivery);
 	delivery->is_held = false;
-	performing -= delivery->performs;
 	under_way_of_kind[kind_index(delivery->kind)] -= delivery->has_begun;
 	if (delivery->at_host == NULL)
 		return;
@@ -373,7 +332,7 @@ void
 held_give_up(const char *reason)
 {
 	while (waiting.length > 0)
-		begin(waiting.head, false);
+		begin(waiting.head);
 	for (GList *at = under_way.head; at != NULL; at = at->next)
 	{
 		Delivery *delivery = at->data;
@@ -396,7 +355,6 @@ held_wait_for(struct curl_waitfd *descriptors, double now, double *until)
 
 	for (GList *at = under_way.head; at != NULL; at = at->next)
 		count += (guint) delivery_wait_for(at->data, &descriptors[count], until);
-	*until = fmin(*until, now + pool_pause());
 	if (held_length() > 0)
 		*until = fmin(*until, renew_at);
 	for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)

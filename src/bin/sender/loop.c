@@ -26,7 +26,7 @@
 #include "loop.h"
 #include "report.h"
 #include "session.h"
-#include "smtp.h"
+#include "smtp_connection.h"
 
 #define CHANNEL "sales_crm_outbox"
 #define QUICK_LOOKS 5
@@ -156,8 +156,7 @@ tear_down(void)
 {
 	held_finish();
 	report_forget(session);
-	delivery_finish();
-	smtp_finish();
+	smtp_connections_finish();
 	session_destroy(session);
 	session_destroy(keeper);
 	curl_multi_cleanup(multi);
@@ -342,12 +341,14 @@ take_kept(void *context, const PGresult *result)
 static void
 wait_for_something(double until)
 {
-	struct curl_waitfd *descriptors = g_new0(struct curl_waitfd, 3 + held_descriptors());
+	static struct curl_waitfd *descriptors = NULL; /* of the last wait: others read them still */
 	unsigned count = 0;
 	double now = clock_now();
 	char drained[64];
 	int ready;
 
+	g_free(descriptors);
+	descriptors = g_new0(struct curl_waitfd, 3 + held_descriptors());
 	descriptors[count++] = (struct curl_waitfd){wake_up[0], CURL_WAIT_POLLIN, 0};
 	count += session_wait_for(session, &descriptors[count]);
 	count += session_wait_for(keeper, &descriptors[count]);
@@ -360,7 +361,6 @@ wait_for_something(double until)
 		until = fmin(until, drain_until);
 	until = fmin(fmax(until - now, 0), 1);
 	curl_multi_poll(multi, descriptors, count, (int) ceil(until * 1000), &ready);
-	while (read(wake_up[0], drained, sizeof(drained)) > 0)
+	while (descriptors[0].revents != 0 && read(wake_up[0], drained, sizeof(drained)) > 0)
 		continue;
-	g_free(descriptors);
 }

@@ -31,7 +31,6 @@ static void add_attachment(GString *out, const json_t *attachment, GBytes *conte
 static void
 add_encoded(GString *out, GMimeContentEncoding encoding, const char *content, size_t length);
 static char *add_multipart(GString *out, const json_t *payload, const char *subtype);
-static GByteArray *with_crlf(const GString *lines);
 
 const char *
 mime_refusal(const json_t *payload)
@@ -66,11 +65,10 @@ mime_refusal(const json_t *payload)
 	return NULL;
 }
 
-GByteArray *
+GString *
 mime_compose(const json_t *payload, const GPtrArray *contents)
 {
 	GString *out = g_string_sized_new(8192);
-	GByteArray *bytes;
 
 	add_headers(out, payload);
 	if (contents->len == 0)
@@ -90,9 +88,28 @@ mime_compose(const json_t *payload, const GPtrArray *contents)
 		g_string_append_printf(out, "\n--%s--\n", boundary);
 		g_free(boundary);
 	}
-	bytes = with_crlf(out);
-	g_string_free(out, TRUE);
-	return bytes;
+	return out;
+}
+
+GString *
+mime_data(const GString *lines)
+{
+	GString *out = g_string_sized_new(lines->len + lines->len / 20);
+	const char *end = lines->str + lines->len;
+	const char *stop;
+
+	/* What the text has of CR was encoded */
+	for (const char *at = lines->str; at < end; at = stop + 1)
+	{
+		stop = memchr(at, '\n', (size_t) (end - at));
+		if (stop == NULL)
+			stop = end;
+		if (*at == '.')
+			g_string_append_c(out, '.');
+		g_string_append_len(out, at, stop - at);
+		g_string_append_len(out, "\r\n", 2);
+	}
+	return g_string_append(out, ".\r\n");
 }
 
 char *
@@ -333,23 +350,4 @@ add_multipart(GString *out, const json_t *payload, const char *subtype)
 	g_string_append_printf(out, "Content-Type: multipart/%s; boundary=\"%s\"\n", subtype, boundary);
 	g_free(digest);
 	return boundary;
-}
-
-/* with_crlf: as lines go over the wire. What the text has of CR was encoded. */
-static GByteArray *
-with_crlf(const GString *lines)
-{
-	GByteArray *bytes = g_byte_array_sized_new((guint) (lines->len + lines->len / 20));
-	const char *end = lines->str + lines->len;
-	const char *stop;
-
-	for (const char *at = lines->str; at < end; at = stop + 1)
-	{
-		stop = memchr(at, '\n', (size_t) (end - at));
-		if (stop == NULL)
-			stop = end;
-		g_byte_array_append(bytes, (const guint8 *) at, (guint) (stop - at));
-		g_byte_array_append(bytes, (const guint8 *) "\r\n", 2);
-	}
-	return bytes;
 }

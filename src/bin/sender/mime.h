@@ -17,10 +17,13 @@
 extern const char *mime_refusal(const json_t *payload);
 
 /*
- * The bytes, with CRLF; contents are of the payload's attachments, of GBytes, in their order. The
- * same payload gives the same bytes, at each attempt, whoever makes it.
+ * The e-mail in lines that end with LF; contents are of the payload's attachments, of GBytes, in their
+ * order. The same payload gives the same bytes, at each attempt, whoever makes it.
  */
-extern GByteArray *mime_compose(const json_t *payload, const GPtrArray *contents);
+extern GString *mime_compose(const json_t *payload, const GPtrArray *contents);
+
+/* Lines as they go over the wire after DATA: with CRLF, dots doubled, and the end (RFC 5321, 4.5.2) */
+extern GString *mime_data(const GString *lines);
 
 /* The address as it goes over the wire: its domain in ASCII where that is possible. To be freed. */
 extern char *mime_address(const char *address);

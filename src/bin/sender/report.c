@@ -206,7 +206,7 @@ take_extended(void *context, const PGresult *result)
 	Delivery *delivery = context;
 
 	if (session_succeeded(result))
-		delivery_hold_until(delivery, delivery->asked_until);
+		delivery->lease_until = delivery->asked_until;
 	if (result == NULL || session_succeeded(result))
 		return;
 	log_write(LOG_LEVEL_WARNING, delivery->message_id, "%s", PQresultErrorMessage(result));

@@ -43,6 +43,7 @@ struct Session
 	PGconn *connection;
 	State state;
 	PostgresPollingStatusType wanted; /* while it connects */
+	const struct curl_waitfd *waited; /* what has come of the socket, once the loop has waited */
 	GQueue pending;					  /* of Pending */
 	double since;					  /* of the state, or of the last sign of life */
 	int failures;
@@ -184,8 +185,10 @@ session_wait_for(Session *session, struct curl_waitfd *descriptor)
 	bool writes = session->state == STATE_READY ? PQflush(session->connection) == 1
 												: session->wanted == PGRES_POLLING_WRITING;
 
+	session->waited = NULL;
 	if (session->state != STATE_READY && session->state != STATE_CONNECTING)
 		return false;
+	session->waited = descriptor;
 	descriptor->fd = PQsocket(session->connection);
 	descriptor->events =
 		(short) ((reads ? CURL_WAIT_POLLIN : 0) | (writes ? CURL_WAIT_POLLOUT : 0));
@@ -288,9 +291,10 @@ become_ready(Session *session)
 static void
 receive(Session *session)
 {
+	bool is_ready = session->waited != NULL && session->waited->revents != 0;
 	PGnotify *notify;
 
-	if (!PQconsumeInput(session->connection) || PQflush(session->connection) < 0)
+	if ((is_ready && !PQconsumeInput(session->connection)) || PQflush(session->connection) < 0)
 	{
 		lose(session, PQerrorMessage(session->connection));
 		return;

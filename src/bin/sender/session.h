@@ -46,7 +46,7 @@ extern void session_forget(Session *session, const void *context);
 /* How many results are to come */
 extern int session_pending(const Session *session);
 
-/* What to wait for; false where there is no socket */
+/* What to wait for; false where there is no socket. session_work() reads the descriptor again. */
 extern bool session_wait_for(Session *session, struct curl_waitfd *descriptor);
 
 /* Does what can be done without waiting; returns the time of clock_now() to call it again by */

@@ -1,56 +1,64 @@
 /*
  * smtp.c
- *		The kind of delivery "email": by SMTP, or a local program such as sendmail.
+ *		The kind of delivery "email": by SMTP (RFC 5321), or a local program such as sendmail.
  *
- * libcurl speaks SMTP. Handles are kept for later e-mails, and with each its connection. What the
- * server says last is the outcome: 4xx is tried again, 5xx is final where it answers what is
- * particular to the e-mail (MAIL, RCPT, DATA), and tells about the server or the login otherwise:
- * then all e-mails rest.
+ * Over a connection of smtp_connection.c an e-mail is MAIL, RCPT, DATA and its content, the first
+ * three in one go where the server has PIPELINING (RFC 2920). What the server says last is the
+ * outcome: 4xx is tried again, 5xx is final where it answers what is particular to the e-mail, and
+ * tells about the server or the login otherwise: then all e-mails rest.
  */
 #include <string.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 
-#include "check.h"
+#include "../common/clock.h"
 #include "config.h"
 #include "delivery.h"
 #include "mime.h"
-#include "smtp.h"
+#include "smtp_connection.h"
 
 /* More, and the whole is too slow, whatever the server's answers are */
-#define MOST_SECONDS 1800L
+#define MOST_SECONDS 1800.0
+
+/* What is said about an e-mail, in this order */
+typedef enum Word
+{
+	WORD_MAIL,
+	WORD_RCPT,
+	WORD_DATA,
+	WORD_CONTENT,
+	WORD_COUNT,
+} Word;
 
 typedef struct Email
 {
 	GPtrArray *contents; /* of GBytes: attachments fetched so far */
-	GByteArray *bytes;
-	size_t sent;
-	char *from; /* of the envelope */
+	GString *bytes;		 /* NULL once they are in the output */
+	char *from;			 /* of the envelope */
 	char *to;
-	struct curl_slist *recipients;
-	CURL *easy;
-	const char *command; /* the verb of the last one to the server, but for QUIT */
-	bool quits;			 /* from there on nothing counts */
-	GString *response;	 /* the last one of the server to that */
+	SmtpConnection *connection;
+	GString *output; /* what is to be sent */
+	size_t sent;	 /* of that */
+	Word asked;		 /* the first one that is not yet in it */
+	Word answered;	 /* the first one that is not */
+	double until;
+	GString *response; /* the last one of the server */
 } Email;
 
-/* Handles that are not in use */
-static GQueue idle = G_QUEUE_INIT;
-
-static void keep_handle(Email *email);
 static void fetch_next(Delivery *delivery);
 static void take_attachment(Delivery *delivery, const PGresult *result);
 static void send_it(Delivery *delivery);
 static void by_server(Delivery *delivery);
-static void set_server(CURL *easy, const Config *config);
-static void watch(CURL *easy, Email *email);
-static size_t give_bytes(char *buffer, size_t size, size_t count, void *context);
-static int rewind_bytes(void *context, curl_off_t offset, int origin);
-static size_t take_response(char *line, size_t size, size_t count, void *context);
-static int watch_commands(CURL *easy, curl_infotype type, char *text, size_t length, void *context);
-static void transferred(Delivery *delivery, CURL *easy, CURLcode code);
-static void judge(Delivery *delivery, CURLcode code, long status);
-static void by_program(Delivery *delivery);
+static void connected(Delivery *delivery, CURL *easy, CURLcode code);
+static void begin(Delivery *delivery);
+static void ask(Email *email);
+static void say(Delivery *delivery);
+static void hear(Delivery *delivery, bool ready);
+static bool is_wanted(Word word, int status);
+static void lost(Delivery *delivery, const char *how);
+static void let_go(Email *email);
+static void judge(Delivery *delivery, const char *command, const char *response, const char *how);
+static void by_program(Delivery *delivery, const GString *lines);
 static void exited(Delivery *delivery, const CommandResult *result);
 
 static bool
@@ -65,12 +73,6 @@ host_of(Delivery *delivery)
 {
 	(void) delivery;
 	return "mail server";
-}
-
-static bool
-performs(const Config *config)
-{
-	return config->sendmail == NULL;
 }
 
 static void
@@ -89,6 +91,7 @@ start(Delivery *delivery)
 	email->contents = g_ptr_array_new_with_free_func((GDestroyNotify) g_bytes_unref);
 	email->from = mime_address(from == NULL ? delivery_text(delivery, "from") : from);
 	email->to = mime_address(delivery_text(delivery, "to"));
+	email->output = g_string_new(NULL);
 	email->response = g_string_new(NULL);
 	fetch_next(delivery);
 }
@@ -98,49 +101,24 @@ release(Delivery *delivery)
 {
 	Email *email = delivery->state;
 
-	keep_handle(email);
+	let_go(email);
 	g_ptr_array_unref(email->contents);
 	if (email->bytes != NULL)
-		g_byte_array_unref(email->bytes);
-	curl_slist_free_all(email->recipients);
+		g_string_free(email->bytes, TRUE);
+	g_string_free(email->output, TRUE);
 	g_string_free(email->response, TRUE);
 	g_free(email->from);
 	g_free(email->to);
 	g_free(email);
 }
 
-/* keep_handle leaves the handle with its connection to the next e-mail, which may not wait for the report. */
-static void
-keep_handle(Email *email)
-{
-	if (email->easy == NULL)
-		return;
-	curl_easy_reset(email->easy);
-	g_queue_push_head(&idle, email->easy);
-	email->easy = NULL;
-}
-
 const DeliveryKind email_kind = {
 	.name = "email",
 	.able = is_able,
 	.host = host_of,
-	.performs = performs,
 	.start = start,
 	.release = release,
 };
-
-void
-smtp_finish(void)
-{
-	CURL *easy;
-
-	while ((easy = g_queue_pop_head(&idle)) != NULL)
-	{
-		/* No more is waited for the answer to QUIT */
-		curl_easy_setopt(easy, CURLOPT_FTP_RESPONSE_TIMEOUT, 1L);
-		curl_easy_cleanup(easy);
-	}
-}
 
 /* fetch_next fetches the next attachment, or goes on where all are there. */
 static void
@@ -185,194 +163,206 @@ send_it(Delivery *delivery)
 {
 	Email *email = delivery->state;
 
-	email->bytes = mime_compose(delivery->payload, email->contents);
+	GString *lines = mime_compose(delivery->payload, email->contents);
+
 	if (delivery->config->sendmail != NULL)
-		by_program(delivery);
-	else
-		by_server(delivery);
+	{
+		by_program(delivery, lines);
+		g_string_free(lines, TRUE);
+		return;
+	}
+	email->bytes = mime_data(lines);
+	g_string_free(lines, TRUE);
+	email->until = clock_now() + MOST_SECONDS;
+	by_server(delivery);
 }
 
 static void
 by_server(Delivery *delivery)
 {
-	const Config *config = delivery->config;
-	Email *email = delivery->state;
-	CURL *easy = g_queue_pop_head(&idle);
-
-	if (easy == NULL)
-		easy = curl_easy_init();
-	email->easy = easy;
-	email->recipients = curl_slist_append(NULL, email->to);
-	set_server(easy, config);
-	curl_easy_setopt(easy, CURLOPT_MAIL_FROM, email->from);
-	curl_easy_setopt(easy, CURLOPT_MAIL_RCPT, email->recipients);
-	curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
-	curl_easy_setopt(easy, CURLOPT_READFUNCTION, give_bytes);
-	curl_easy_setopt(easy, CURLOPT_READDATA, email);
-	curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, rewind_bytes);
-	curl_easy_setopt(easy, CURLOPT_SEEKDATA, email);
-	curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t) email->bytes->len);
-	watch(easy, email);
-	delivery_perform(delivery, easy, transferred);
-}
-
-/* set_server: which one, how long it may take, how it is trusted. */
-static void
-set_server(CURL *easy, const Config *config)
-{
-	long level = CURLUSESSL_ALL;
-	char *url = g_strconcat(config->smtp_url, config->smtp_helo == NULL ? "" : "/",
-							config->smtp_helo == NULL ? "" : config->smtp_helo, NULL);
-
-	curl_easy_setopt(easy, CURLOPT_URL, url);
-	g_free(url);
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, (long) config->smtp_timeout);
-	curl_easy_setopt(easy, CURLOPT_FTP_RESPONSE_TIMEOUT, (long) config->smtp_timeout);
-	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long) config->smtp_timeout);
-	curl_easy_setopt(easy, CURLOPT_TIMEOUT, MOST_SECONDS);
-
-	if (strcmp(config->smtp_tls, "off") == 0)
-		level = CURLUSESSL_NONE;
-	else if (strcmp(config->smtp_tls, "when_offered") == 0 && config->smtp_user == NULL)
-		level = CURLUSESSL_TRY;
-	curl_easy_setopt(easy, CURLOPT_USE_SSL, level);
-	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
-	if (config->smtp_ca_file != NULL)
-		curl_easy_setopt(easy, CURLOPT_CAINFO, config->smtp_ca_file);
-	if (config->smtp_user != NULL)
-	{
-		curl_easy_setopt(easy, CURLOPT_USERNAME, config->smtp_user);
-		curl_easy_setopt(easy, CURLOPT_PASSWORD,
-						 config->smtp_password == NULL ? "" : config->smtp_password);
-	}
-}
-
-/* watch keeps what was said last. */
-static void
-watch(CURL *easy, Email *email)
-{
-	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_response);
-	curl_easy_setopt(easy, CURLOPT_HEADERDATA, email);
-	curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, watch_commands);
-	curl_easy_setopt(easy, CURLOPT_DEBUGDATA, email);
-	curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L);
-}
-
-/* smtp_check goes as far as the login, and says NOOP. */
-char *
-smtp_check(const Config *config)
-{
-	Email email = {.response = g_string_new(NULL)};
-	CURL *easy = curl_easy_init();
-	CURLcode code;
-	char *problem = NULL;
-
-	set_server(easy, config);
-	watch(easy, &email);
-	curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-	curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "NOOP");
-	code = curl_easy_perform(easy);
-	if (code != CURLE_OK)
-		problem = g_strdup_printf("%s%s%s%s%s", curl_easy_strerror(code),
-								  email.command == NULL ? "" : " after ",
-								  email.command == NULL ? "" : email.command,
-								  email.response->len == 0 ? "" : ": ", email.response->str);
-	curl_easy_cleanup(easy);
-	g_string_free(email.response, TRUE);
-	return problem;
-}
-
-static size_t
-give_bytes(char *buffer, size_t size, size_t count, void *context)
-{
-	Email *email = context;
-	size_t length = MIN(size * count, email->bytes->len - email->sent);
-
-	memcpy(buffer, email->bytes->data + email->sent, length);
-	email->sent += length;
-	return length;
-}
-
-static int
-rewind_bytes(void *context, curl_off_t offset, int origin)
-{
-	Email *email = context;
-
-	if (origin != SEEK_SET || offset < 0 || (size_t) offset > email->bytes->len)
-		return CURL_SEEKFUNC_FAIL;
-	email->sent = (size_t) offset;
-	return CURL_SEEKFUNC_OK;
-}
-
-/* take_response keeps the last line that the server has said. */
-static size_t
-take_response(char *line, size_t size, size_t count, void *context)
-{
-	Email *email = context;
-
-	if (!email->quits)
-	{
-		g_string_truncate(email->response, 0);
-		g_string_append_len(email->response, line, (gssize) MIN(size * count, 1000));
-		g_strchomp(email->response->str);
-		email->response->len = strlen(email->response->str);
-	}
-	return size * count;
-}
-
-/* watch_commands keeps the verb of the last command. Whatever is none may be a secret. */
-static int
-watch_commands(CURL *easy, curl_infotype type, char *text, size_t length, void *context)
-{
-	static const char *const verbs[] = {"EHLO", "HELO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA"};
-	Email *email = context;
-
-	(void) easy;
-	if (type != CURLINFO_HEADER_OUT)
-		return 0;
-	if (length >= 4 && strncmp(text, "QUIT", 4) == 0)
-		email->quits = true;
-	else if (!email->quits)
-		g_string_truncate(email->response, 0);
-	for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++)
-	{
-		size_t verb = strlen(verbs[i]);
-
-		if (length > verb && strncmp(text, verbs[i], verb) == 0 && !g_ascii_isalnum(text[verb]))
-			email->command = verbs[i];
-	}
-	return 0;
-}
-
-static void
-transferred(Delivery *delivery, CURL *easy, CURLcode code)
-{
 	Email *email = delivery->state;
 
-	(void) easy;
-	keep_handle(email);
-	if (code == CURLE_OK)
-		delivery_end(delivery, VERDICT_DELIVERED, 0, "%s", email->response->str);
+	email->connection = smtp_connection_take(delivery->config);
+	if (email->connection != NULL)
+		begin(delivery);
 	else
-		judge(delivery, code, strtol(email->response->str, NULL, 10));
+	{
+		email->connection = smtp_connection_create(delivery->config);
+		delivery_connect(delivery, email->connection->easy, connected);
+	}
+}
+
+static void
+connected(Delivery *delivery, CURL *easy, CURLcode code)
+{
+	Email *email = delivery->state;
+	const SmtpConnection *connection = email->connection;
+
+	(void) easy;
+	if (code == CURLE_OK && smtp_connection_opened(email->connection))
+		begin(delivery);
+	else
+		judge(delivery, connection->command, connection->response->str, curl_easy_strerror(code));
+}
+
+static void
+begin(Delivery *delivery)
+{
+	Email *email = delivery->state;
+
+	if (delivery_is_late(delivery))
+		return;
+	email->asked = email->answered = WORD_MAIL;
+	ask(email);
+	say(delivery);
+}
+
+/* ask puts what the server may be told now behind what is to be sent. */
+static void
+ask(Email *email)
+{
+	const SmtpConnection *connection = email->connection;
+
+	do
+	{
+		GString *out = email->output;
+
+		switch (email->asked++)
+		{
+			case WORD_MAIL:
+				g_string_append_printf(out, "MAIL FROM:<%s>", email->from);
+				if (connection->takes_size)
+					g_string_append_printf(out, " SIZE=%zu", (size_t) email->bytes->len);
+				if (connection->takes_utf8 &&
+					!(g_str_is_ascii(email->from) && g_str_is_ascii(email->to)))
+					g_string_append(out, " SMTPUTF8");
+				g_string_append(out, "\r\n");
+				break;
+			case WORD_RCPT:
+				g_string_append_printf(out, "RCPT TO:<%s>\r\n", email->to);
+				break;
+			case WORD_DATA:
+				g_string_append(out, "DATA\r\n");
+				break;
+			default:
+				g_string_free(out, TRUE);
+				email->output = email->bytes;
+				email->bytes = NULL;
+		}
+	} while (email->asked < WORD_CONTENT && connection->takes_pipelining);
+}
+
+/* say sends what is to be sent, as far as that goes without waiting; then the server is to answer. */
+static void
+say(Delivery *delivery)
+{
+	Email *email = delivery->state;
+	double until = fmin(email->until, clock_now() + delivery->config->smtp_timeout);
+	size_t left = email->output->len - email->sent;
+	size_t sent = 0;
+
+	if (left > 0 &&
+		!smtp_connection_send(email->connection, email->output->str + email->sent, left, &sent))
+	{
+		lost(delivery, "the connection was lost");
+		return;
+	}
+	email->sent += sent;
+	if (sent == left)
+	{
+		g_string_truncate(email->output, 0);
+		email->sent = 0;
+	}
+	delivery_await(delivery, email->connection->socket,
+				   CURL_WAIT_POLLIN | (sent < left ? CURL_WAIT_POLLOUT : 0), until, hear);
+}
+
+/* hear takes what the server has answered, and goes on. */
+static void
+hear(Delivery *delivery, bool ready)
+{
+	Email *email = delivery->state;
+	SmtpConnection *connection = email->connection;
+	bool is_there = ready && smtp_connection_receive(connection);
+	int status;
+
+	while ((status = smtp_connection_answer(connection, email->response)) > 0)
+	{
+		if (!is_wanted(email->answered, status))
+		{
+			lost(delivery, "the server answers what is no answer to that");
+			return;
+		}
+		if (++email->answered == WORD_COUNT)
+		{
+			smtp_connection_keep(connection);
+			email->connection = NULL;
+			delivery_end(delivery, VERDICT_DELIVERED, 0, "%s", email->response->str);
+			return;
+		}
+		if (email->answered == email->asked)
+			ask(email);
+	}
+	if (!ready)
+		lost(delivery, "the server did not answer in time");
+	else if (!is_there || status < 0)
+		lost(delivery, "the connection was lost");
+	else
+		say(delivery);
+}
+
+/* is_wanted: DATA is answered by 354, all the rest by 250 or what says the same. */
+static bool
+is_wanted(Word word, int status)
+{
+	return word == WORD_DATA ? status / 100 == 3 : status / 100 == 2;
+}
+
+/*
+ * lost ends what cannot go on over this connection, nor another e-mail. One that was kept may
+ * have been closed by the server meanwhile: then there is another one.
+ */
+static void
+lost(Delivery *delivery, const char *how)
+{
+	static const char *const commands[] = {"MAIL", "RCPT", "DATA", "DATA"};
+	Email *email = delivery->state;
+	Word word = email->answered;
+	bool is_over = email->response->len == 0 || g_str_has_prefix(email->response->str, "421");
+	bool again = email->connection->is_kept && word == WORD_MAIL && is_over;
+
+	let_go(email);
+	if (again)
+	{
+		g_string_truncate(email->response, 0);
+		by_server(delivery);
+	}
+	else
+		judge(delivery, commands[word], email->response->str, how);
+}
+
+/* let_go closes a connection over which not all has been said. */
+static void
+let_go(Email *email)
+{
+	if (email->connection != NULL)
+		smtp_connection_close(email->connection);
+	email->connection = NULL;
+	g_string_truncate(email->output, 0);
+	email->sent = 0;
 }
 
 /* judge: whose fault a failure is, and whether the same again can help. */
 static void
-judge(Delivery *delivery, CURLcode code, long status)
+judge(Delivery *delivery, const char *command, const char *response, const char *how)
 {
 	static const char *const of_email[] = {"MAIL", "RCPT", "DATA"};
-	const Email *email = delivery->state;
-	bool is_answer = status >= 400 && status <= 599;
+	long status = strtol(response, NULL, 10);
 	bool about_email = false;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(of_email); i++)
-		about_email = about_email || g_strcmp0(email->command, of_email[i]) == 0;
-	if (is_answer)
+		about_email = about_email || g_strcmp0(command, of_email[i]) == 0;
+	if (status >= 400 && status <= 599)
 	{
 		/* 530: log in first; 421: the server closes down */
 		bool about_server = !about_email || status == 530 || status == 421;
@@ -380,41 +370,31 @@ judge(Delivery *delivery, CURLcode code, long status)
 		if (about_server)
 			delivery_blame_kind(delivery);
 		delivery_end(delivery, status >= 500 && !about_server ? VERDICT_FINAL : VERDICT_RETRY, 0,
-					 "%s: %s", email->command == NULL ? "greeting" : email->command,
-					 email->response->str);
+					 "%s: %s", command == NULL ? "greeting" : command, response);
 		return;
 	}
 	if (!about_email)
 		delivery_blame_kind(delivery);
-	delivery_end(delivery, VERDICT_RETRY, 0, "%s%s%s", curl_easy_strerror(code),
-				 email->command == NULL ? "" : " after ",
-				 email->command == NULL ? "" : email->command);
+	delivery_end(delivery, VERDICT_RETRY, 0, "%s%s%s", how, command == NULL ? "" : " after ",
+				 command == NULL ? "" : command);
 }
 
 static void
-by_program(Delivery *delivery)
+by_program(Delivery *delivery, const GString *lines)
 {
 	Email *email = delivery->state;
 	const char *const arguments[] = {
 		delivery->config->sendmail, "-i", "-f", email->from, "--", email->to, NULL};
-	GString *unix_lines = g_string_sized_new(email->bytes->len);
 
-	/* Such programs take lines as the system has them */
-	for (guint i = 0; i < email->bytes->len; i++)
-	{
-		if (email->bytes->data[i] != '\r')
-			g_string_append_c(unix_lines, (gchar) email->bytes->data[i]);
-	}
 	delivery_command(delivery,
 					 &(Command){
 						 .arguments = arguments,
-						 .input = unix_lines->str,
-						 .input_length = unix_lines->len,
+						 .input = lines->str,
+						 .input_length = lines->len,
 						 .output_limit = 65536,
 						 .seconds = delivery->config->smtp_timeout,
 					 },
 					 exited);
-	g_string_free(unix_lines, TRUE);
 }
 
 /* exited: the exit statuses are those of sysexits.h, which such programs share. */
