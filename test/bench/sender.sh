@@ -3,9 +3,9 @@
 # bytes with libcurl over as many connections.
 parallel=10
 backlog=${BACKLOG:-10000}
-sink() { # sink MILLISECONDS: starts one that takes so long for an e-mail; $work/sender.port and $work/sender.log are its
+sink() { # sink MILLISECONDS [PROGRAM]: starts one that takes so long for an e-mail; $work/sender.port and $work/sender.log are its
 	rm -f "$work/sender.port"
-	as_tester "$work/smtp_sink" "$work/sender.port" "$work/sender.log" "$1" &
+	as_tester "$work/${2:-smtp_sink}" "$work/sender.port" "$work/sender.log" "$1" &
 	sink=$!
 	while [ ! -s "$work/sender.port" ]; do sleep 0.05; done
 	url=smtp://127.0.0.1:$(cat "$work/sender.port")
@@ -19,6 +19,7 @@ run_sender() { as_tester sales_crm_sender --database "host=$PGHOST user=postgres
 rate() { awk 'NR == 1 {first = $1} {last = $1} END {print (NR - 1) / (last - first)}' "$1"; }
 
 as_tester gcc -O2 -pthread -o "$work/smtp_sink" "$bench/smtp_sink.c"
+as_tester ln -s smtp_sink "$work/smtp_sink_alone"
 as_tester gcc -O2 -pthread -o "$work/smtp_loop" "$bench/smtp_loop.c" $(pkg-config --cflags --libs libcurl)
 psql -c "UPDATE sales_crm.company SET sender_email = 'sales@example.com'" -c "SELECT sales_crm.activate_sending()" >/dev/null
 
@@ -43,18 +44,18 @@ cat "$work"/sender_writer.* | awk -v sink="$work/sender.log" '
 awk '{v[NR] = $1} END {printf "%-58s %10.1f ms; goal <= 20\n%-58s %10.1f ms; goal <= 150\n", "commit to DATA at 200 e-mails/s, median of " NR, v[int((NR + 1) / 2)], "commit to DATA at 200 e-mails/s, p99", v[int(NR * 0.99)]}' "$work/sender_latency"
 rm -f "$work"/sender_writer.*
 
-# full MILLISECONDS NAME GOAL: a full outbox, beside the bare loop
+# full MILLISECONDS NAME GOAL [SINK]: a full outbox, beside the bare loop
 full() {
 	: >"$work/sender_ours"
 	: >"$work/sender_theirs"
 	for _ in $(seq "$rounds"); do
 		psql -c "SELECT count(sales_crm.queue_email('test', i || '@example.com', subject => 'Hello', body => repeat('Hello ', 50))) FROM generate_series(1, $backlog) i" -c 'VACUUM ANALYZE' >/dev/null
-		sink "$1"
+		sink "$1" "${4:-smtp_sink}"
 		run_sender --once
 		sink_end
 		rate "$work/sender.log" >>"$work/sender_ours"
-		sink "$1"
-		as_tester "$work/smtp_loop" "$url" $parallel "$backlog" "$work/sender.eml"
+		sink "$1" "${4:-smtp_sink}"
+		as_tester "$work/smtp_loop" "$url" "$parallel" "$backlog" "$work/sender.eml"
 		sink_end
 		rate "$work/sender.log" >>"$work/sender_theirs"
 	done
@@ -64,3 +65,4 @@ psql -c "SELECT repeat(E'0123456789012345678901234567890123456789012345678901234
 chmod a+r "$work/sender.eml"
 full 5 'e-mails/s, server takes 5 ms for one; bare libcurl loop' '>= 0.8'
 full 0 'e-mails/s, server takes no time at all; bare libcurl loop' '>= 0.8'
+full 0 '  the same, by a server without PIPELINING' 'none' smtp_sink_alone

@@ -5,10 +5,15 @@
  * Usage: smtp_sink PORT_FILE LOG MILLISECONDS	until it is killed. It waits that long before it
  * answers an e-mail, as one does that writes to a disk. LOG gets a line per e-mail, when DATA has
  * come: the time in seconds and the local part of the recipient.
+ *
+ * It takes commands in one go (PIPELINING), as most servers do, and then answers in one go, too. One that
+ * is called smtp_sink_alone does not say so.
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,12 +24,61 @@
 
 static FILE *log_file;
 static struct timespec answer_pause;
+static bool takes_pipelining;
+
+/* Who sends e-mails: what has come of them, and what they are to hear */
+typedef struct Peer
+{
+	int socket;
+	char come[65536];
+	size_t begin;
+	size_t end;
+	char answer[1024];
+	size_t length;
+} Peer;
 
 static void
-say(FILE *to, const char *text)
+say(Peer *peer, const char *text)
 {
-	fputs(text, to);
-	fflush(to);
+	size_t length = strlen(text);
+
+	memcpy(peer->answer + peer->length, text, length);
+	peer->length += length;
+}
+
+/* receive says what is to be said, and waits for more; false at the end, and for a line without end. */
+static bool
+receive(Peer *peer)
+{
+	ssize_t length;
+
+	memmove(peer->come, peer->come + peer->begin, peer->end - peer->begin);
+	peer->end -= peer->begin;
+	peer->begin = 0;
+	if (peer->length > 0 && write(peer->socket, peer->answer, peer->length) < 0)
+		return false;
+	peer->length = 0;
+	length = read(peer->socket, peer->come + peer->end, sizeof(peer->come) - 1 - peer->end);
+	peer->end += length > 0 ? (size_t) length : 0;
+	return length > 0;
+}
+
+/* next_line returns a line that ends with LF, valid until the next call; NULL at the end. */
+static const char *
+next_line(Peer *peer)
+{
+	const char *line;
+	char *stop;
+
+	while ((stop = memchr(peer->come + peer->begin, '\n', peer->end - peer->begin)) == NULL ||
+		   peer->length > sizeof(peer->answer) / 2)
+	{
+		if (!receive(peer))
+			return NULL;
+	}
+	line = peer->come + peer->begin;
+	peer->begin = (size_t) (stop + 1 - peer->come);
+	return line;
 }
 
 static void
@@ -37,41 +91,51 @@ note(const char *recipient)
 }
 
 static void
-take_content(FILE *from, FILE *to, char **line, size_t *size)
+take_content(Peer *peer)
 {
-	say(to, "354 go on\r\n");
-	while (getline(line, size, from) > 0 && strcmp(*line, ".\r\n") != 0)
+	const char *line;
+
+	say(peer, "354 go on\r\n");
+	while ((line = next_line(peer)) != NULL && strncmp(line, ".\r\n", 3) != 0)
 		continue;
-	nanosleep(&answer_pause, NULL);
-	say(to, "250 2.0.0 taken\r\n");
+	if (answer_pause.tv_nsec > 0)
+		nanosleep(&answer_pause, NULL);
+	say(peer, "250 2.0.0 taken\r\n");
 }
 
 static void *
 serve(void *context)
 {
-	int socket = (int) (long) context;
-	FILE *from = fdopen(socket, "r");
-	FILE *to = fdopen(dup(socket), "w");
+	Peer *peer = calloc(1, sizeof(Peer));
 	char recipient[100] = "";
-	char *line = NULL;
-	size_t size = 0;
+	const char *line;
 
-	say(to, "220 sink ESMTP\r\n");
-	while (getline(&line, &size, from) > 0 && strncasecmp(line, "QUIT", 4) != 0)
+	peer->socket = (int) (long) context;
+	say(peer, "220 sink ESMTP\r\n");
+	while ((line = next_line(peer)) != NULL && strncasecmp(line, "QUIT", 4) != 0)
 	{
 		sscanf(line, "RCPT TO:<%99[^@]", recipient);
-		if (strncasecmp(line, "DATA", 4) == 0)
+		if (strncasecmp(line, "EHLO", 4) == 0)
+			say(peer, takes_pipelining ? "250-sink\r\n250 PIPELINING\r\n" : "250 sink\r\n");
+		else if (strncasecmp(line, "DATA", 4) == 0)
 		{
 			note(recipient);
-			take_content(from, to, &line, &size);
+			take_content(peer);
 		}
 		else
-			say(to, "250 ok\r\n");
+			say(peer, "250 ok\r\n");
 	}
-	free(line);
-	fclose(from);
-	fclose(to);
+	close(peer->socket);
+	free(peer);
 	return NULL;
+}
+
+/* ended: quietly, where a signal would have the shell tell of it. */
+static void
+ended(int number)
+{
+	(void) number;
+	_exit(0);
 }
 
 int
@@ -87,6 +151,8 @@ main(int argc, char **argv)
 		listen(listener, 100) != 0 || (log_file = fopen(argv[2], "w")) == NULL ||
 		(port_file = fopen(argv[1], "w")) == NULL)
 		return 1;
+	signal(SIGTERM, ended);
+	takes_pipelining = strstr(argv[0], "alone") == NULL;
 	answer_pause.tv_nsec = atol(argv[3]) * 1000000;
 	setvbuf(log_file, NULL, _IOLBF, 0);
 	getsockname(listener, (struct sockaddr *) &address, &length);
