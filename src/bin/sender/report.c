@@ -5,6 +5,7 @@
  * Outcomes wait here while the database is away. One that was reported when the connection broke
  * may or may not have been committed, and is reported again: the fence tells.
  */
+#include <math.h>
 #include <string.h>
 
 #include "../common/clock.h"
@@ -12,10 +13,18 @@
 #include "report.h"
 
 #define MOST_AT_ONCE 500
+/*
+ * What was delivered waits for so many others, or so many seconds: the database has less to do for
+ * many at once than one by one
+ */
+#define MANY 100
+#define PATIENCE 0.01
 
-static GQueue waiting = G_QUEUE_INIT; /* of Delivery */
-static GQueue on_way = G_QUEUE_INIT;  /* the delivered ones of the statement under way */
-static int failing = 0;				  /* failures under way */
+static GQueue failed = G_QUEUE_INIT;	/* of Delivery */
+static GQueue delivered = G_QUEUE_INIT; /* of Delivery */
+static GQueue on_way = G_QUEUE_INIT;	/* those of the statement under way */
+static double delivered_at;				/* the first of those that wait */
+static int failing = 0;					/* failures under way */
 
 static void send_delivered(Session *session);
 static void take_delivered(void *context, const PGresult *result);
@@ -41,37 +50,41 @@ report_add(Delivery *delivery)
 			  delivery->reason == NULL ? "" : delivery->reason);
 	if (delivery->verdict == VERDICT_STORED)
 		delivery_free(delivery);
+	else if (delivery->verdict != VERDICT_DELIVERED)
+		g_queue_push_tail(&failed, delivery);
 	else
-		g_queue_push_tail(&waiting, delivery);
+	{
+		if (delivered.length == 0)
+			delivered_at = clock_now();
+		g_queue_push_tail(&delivered, delivery);
+	}
 }
 
 void
-report_work(Session *session)
+report_work(Session *session, bool hurry)
 {
-	GQueue delivered = G_QUEUE_INIT;
-	Delivery *delivery;
-
 	if (!session_is_ready(session))
 		return;
 	/* What cannot be sent comes back to the end */
-	for (guint left = waiting.length; left > 0; left--)
-	{
-		delivery = g_queue_pop_head(&waiting);
-		if (delivery->verdict == VERDICT_DELIVERED)
-			g_queue_push_tail(&delivered, delivery);
-		else
-			send_failed(session, delivery);
-	}
-	while ((delivery = g_queue_pop_tail(&delivered)) != NULL)
-		g_queue_push_head(&waiting, delivery);
-	if (on_way.length == 0 && waiting.length > 0)
+	for (guint left = failed.length; left > 0; left--)
+		send_failed(session, g_queue_pop_head(&failed));
+	if (on_way.length == 0 && delivered.length > 0 &&
+		(hurry || delivered.length >= MANY || clock_now() >= delivered_at + PATIENCE))
 		send_delivered(session);
+}
+
+double
+report_deadline(const Session *session)
+{
+	return delivered.length > 0 && on_way.length == 0 && session_is_ready(session)
+			   ? delivered_at + PATIENCE
+			   : INFINITY;
 }
 
 bool
 report_is_empty(void)
 {
-	return waiting.length == 0 && on_way.length == 0 && failing == 0;
+	return failed.length == 0 && delivered.length == 0 && on_way.length == 0 && failing == 0;
 }
 
 void
@@ -96,14 +109,15 @@ report_forget(Session *session)
 	Delivery *delivery;
 
 	session_close(session);
-	if (waiting.length > 0)
+	if (failed.length + delivered.length > 0)
 		log_warning("%u outcomes could not be reported: these messages will be tried again",
-					waiting.length);
-	while ((delivery = g_queue_pop_head(&waiting)) != NULL)
+					failed.length + delivered.length);
+	while ((delivery = g_queue_pop_head(&failed)) != NULL ||
+		   (delivery = g_queue_pop_head(&delivered)) != NULL)
 		delivery_free(delivery);
 }
 
-/* send_delivered reports many at once: while it is under way, the next ones gather. */
+/* send_delivered reports many at once; while it is under way, the next ones gather. */
 static void
 send_delivered(Session *session)
 {
@@ -113,7 +127,7 @@ send_delivered(Session *session)
 	const char *values[3];
 	Delivery *delivery;
 
-	while (on_way.length < MOST_AT_ONCE && (delivery = g_queue_pop_head(&waiting)) != NULL)
+	while (on_way.length < MOST_AT_ONCE && (delivery = g_queue_pop_head(&delivered)) != NULL)
 	{
 		const char *comma = on_way.length == 0 ? "" : ",";
 
@@ -153,7 +167,7 @@ take_delivered(void *context, const PGresult *result)
 		while ((delivery = g_queue_pop_tail(&on_way)) != NULL)
 		{
 			if (result == NULL)
-				g_queue_push_head(&waiting, delivery);
+				g_queue_push_head(&delivered, delivery);
 			else
 				delivery_free(delivery);
 		}
@@ -192,7 +206,7 @@ take_failed(void *context, const PGresult *result)
 	failing--;
 	if (result == NULL)
 	{
-		g_queue_push_tail(&waiting, delivery);
+		g_queue_push_tail(&failed, delivery);
 		return;
 	}
 	if (!session_succeeded(result))
