@@ -59,4 +59,43 @@
 	index_beginscan(table, index, snapshot, nkeys, 0)
 #endif
 
+/* 16 has the columns that a statement sets in a list of their own, 18 knows pruned tables */
+#if PG_VERSION_NUM >= 160000
+#define ENTRY_PERMISSIONS(entry, permissions) addRTEPermissionInfo(permissions, entry)
+#else
+#define ENTRY_PERMISSIONS(entry, permissions) ((void) (permissions), (entry))
+#endif
+#if PG_VERSION_NUM >= 180000
+#define INIT_RANGE_TABLE(estate, entries, permissions) \
+	ExecInitRangeTable(estate, entries, permissions, bms_make_singleton(1))
+#elif PG_VERSION_NUM >= 160000
+#define INIT_RANGE_TABLE(estate, entries, permissions) \
+	ExecInitRangeTable(estate, entries, permissions)
+#else
+#define INIT_RANGE_TABLE(estate, entries, permissions) ExecInitRangeTable(estate, entries)
+#endif
+
+/* 16 and 18 tell a trigger's caller more */
+#if PG_VERSION_NUM >= 180000
+#define BEFORE_ROW_UPDATE(estate, epq, result, place, row) \
+	ExecBRUpdateTriggers(estate, epq, result, place, NULL, row, NULL, NULL, false)
+#elif PG_VERSION_NUM >= 160000
+#define BEFORE_ROW_UPDATE(estate, epq, result, place, row) \
+	ExecBRUpdateTriggers(estate, epq, result, place, NULL, row, NULL, NULL)
+#else
+#define BEFORE_ROW_UPDATE(estate, epq, result, place, row) \
+	ExecBRUpdateTriggers(estate, epq, result, place, NULL, row, NULL)
+#endif
+
+/* 16 knows indexes that only summarize */
+#if PG_VERSION_NUM >= 160000
+#define IndexesToUpdate TU_UpdateIndexes
+#define UPDATE_INDEXES(result, row, estate, which) \
+	ExecInsertIndexTuples(result, row, estate, true, false, NULL, NIL, (which) == TU_Summarizing)
+#else
+#define IndexesToUpdate bool
+#define UPDATE_INDEXES(result, row, estate, which) \
+	ExecInsertIndexTuples(result, row, estate, true, false, NULL, NIL)
+#endif
+
 #endif /* SCRM_COMPAT_H */

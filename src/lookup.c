@@ -49,6 +49,7 @@ lookup_next(LookupScan *scan)
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	heap_deform_tuple(tuple, scan->row.tupdesc, scan->row.values, scan->row.nulls);
+	scan->place = tuple->t_self;
 	return true;
 }
 

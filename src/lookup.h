@@ -33,7 +33,8 @@ typedef struct LookupScan
 	Relation relation;
 	Snapshot snapshot;
 	SysScanDesc scan;
-	Row row; /* the present one, after lookup_next() */
+	Row row;			   /* the present one, after lookup_next() */
+	ItemPointerData place; /* where it is; the same */
 } LookupScan;
 
 /* Which rows: those that a new statement of the transaction would see, or what is committed now */

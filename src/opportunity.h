@@ -43,6 +43,7 @@ typedef enum OpportunityColumn
 #define OPPORTUNITY_COLUMNS (OPPORTUNITY_REVISION + 1)
 
 extern const RowColumn opportunity_columns[OPPORTUNITY_COLUMNS];
+extern RowMap opportunity_table;
 
 typedef Row OpportunityRow;
 

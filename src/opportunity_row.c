@@ -39,7 +39,7 @@ const RowColumn opportunity_columns[OPPORTUNITY_COLUMNS] = {
 
 static AttrNumber table_attnums[OPPORTUNITY_COLUMNS];
 
-static RowMap table_map = {
+RowMap opportunity_table = {
 	.table = "opportunity",
 	.columns = opportunity_columns,
 	.ncolumns = OPPORTUNITY_COLUMNS,
@@ -49,13 +49,13 @@ static RowMap table_map = {
 const AttrNumber *
 opportunity_map(Relation relation)
 {
-	return row_map_get(&table_map, relation);
+	return row_map_get(&opportunity_table, relation);
 }
 
 void
 opportunity_map_fill(AttrNumber *attnums, TupleDesc tupdesc)
 {
-	row_map_fill(&table_map, attnums, tupdesc);
+	row_map_fill(&opportunity_table, attnums, tupdesc);
 }
 
 /* opportunity_differs compares a column of two rows of the same type. */

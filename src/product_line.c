@@ -31,6 +31,7 @@
 #include "product_line.h"
 #include "product_line_total.h"
 #include "trigger.h"
+#include "update.h"
 
 PG_FUNCTION_INFO_V1(scrm_product_line_amount);
 
@@ -76,11 +77,16 @@ static ScrmPlan lock_plan = {
 	.by_set = true,
 };
 
-static ScrmPlan recompute_plan = {
-	.sql = "UPDATE sales_crm.opportunity SET amount = amount WHERE opportunity_id = $1",
-	.nargs = 1,
-	.argtypes = {INT8OID},
-	.by_key = true,
+static Update recompute_update = {
+	.lookup = {.map = &opportunity_table, .ncolumns = 1, .columns = {OPPORTUNITY_ID}},
+	.column = OPPORTUNITY_AMOUNT,
+	.plan =
+		{
+			.sql = "UPDATE sales_crm.opportunity SET amount = amount WHERE opportunity_id = $1",
+			.nargs = 1,
+			.argtypes = {INT8OID},
+			.by_key = true,
+		},
 };
 
 static BatchPlan amount_plan = {
@@ -286,14 +292,11 @@ static void
 recompute(const Touched *touched)
 {
 	const Touched *outer = being_recomputed;
-	Datum values[1] = {Int64GetDatum(touched->opportunity_id)};
 
 	PG_TRY();
 	{
 		being_recomputed = touched;
-		plan_begin();
-		(void) plan_run(&recompute_plan, PLAN_WRITE, values, NULL);
-		plan_end();
+		update_row(&recompute_update, touched->opportunity_id);
 	}
 	PG_FINALLY();
 	{

@@ -4,7 +4,7 @@
 -- with columns and triggers of the user's, and for 10,000 lines on one opportunity. The other side
 -- is plain SQL over the lines.
 BEGIN;
-SELECT plan(33);
+SELECT plan(45);
 
 INSERT INTO sales_crm.account (name) VALUES ('Acme');
 INSERT INTO sales_crm.opportunity (name, account_id, amount, external_id) SELECT 'deal ' || i, max(account_id), 5, 'd' || i FROM sales_crm.account, generate_series(1, 100) i GROUP BY i;
@@ -100,6 +100,79 @@ CREATE INDEX product_line_desc ON sales_crm.product_line (opportunity_id DESC) I
 INSERT INTO sales_crm.product_line (opportunity_id, name, unit_price) VALUES (pg_temp.deal('deal 3'), 'one', 3), (pg_temp.deal('deal 4'), 'another', 4);
 INSERT INTO sales_crm.product_line (opportunity_id, name, unit_price) VALUES (pg_temp.deal('deal 3'), 'one more', 3);
 SELECT pg_temp.right('with an index of the user''s');
+
+-- A line's opportunity is updated without a statement; what users put on it meets the row all the same
+CREATE TABLE pg_temp.seen (what text, id bigint, old numeric, new numeric);
+CREATE FUNCTION pg_temp.line(text, price numeric) RETURNS void LANGUAGE sql AS $$
+	INSERT INTO sales_crm.product_line (opportunity_id, name, unit_price) VALUES (pg_temp.deal($1), 'line', price)$$;
+CREATE FUNCTION pg_temp.see() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+	IF TG_LEVEL = 'ROW' THEN
+		INSERT INTO pg_temp.seen VALUES (TG_WHEN || ' row', NEW.opportunity_id, OLD.amount, NEW.amount);
+	ELSIF TG_WHEN = 'BEFORE' THEN
+		INSERT INTO pg_temp.seen VALUES ('before statement');
+	ELSE
+		INSERT INTO pg_temp.seen SELECT 'after statement', n.opportunity_id, o.amount, n.amount FROM n JOIN o USING (opportunity_id);
+	END IF;
+	RETURN NEW;
+END$$;
+CREATE TRIGGER before_statement BEFORE UPDATE OF amount ON sales_crm.opportunity FOR EACH STATEMENT EXECUTE FUNCTION pg_temp.see();
+CREATE TRIGGER row_before BEFORE UPDATE OF amount ON sales_crm.opportunity FOR EACH ROW WHEN (NEW.amount > 5) EXECUTE FUNCTION pg_temp.see();
+CREATE TRIGGER after_row AFTER UPDATE OF amount ON sales_crm.opportunity FOR EACH ROW EXECUTE FUNCTION pg_temp.see();
+CREATE TRIGGER after_statement AFTER UPDATE ON sales_crm.opportunity REFERENCING OLD TABLE AS o NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION pg_temp.see();
+CREATE TRIGGER of_another BEFORE UPDATE OF name ON sales_crm.opportunity FOR EACH ROW EXECUTE FUNCTION pg_temp.see();
+INSERT INTO sales_crm.opportunity (name, account_id) SELECT 'seen', max(account_id) FROM sales_crm.account;
+SELECT pg_temp.line('seen', 2.5);
+SELECT pg_temp.line('seen', 10);
+SELECT results_eq('SELECT what, id = pg_temp.deal(''seen''), old, new FROM pg_temp.seen', $$VALUES ('before statement', NULL, NULL, NULL::numeric),
+	('AFTER row', true, NULL, 2.50), ('after statement', true, NULL, 2.50),
+	('before statement', NULL, NULL, NULL), ('BEFORE row', true, 2.50, 12.50), ('AFTER row', true, 2.50, 12.50), ('after statement', true, 2.50, 12.50)$$,
+	'triggers of all kinds, UPDATE OF and WHEN');
+DROP TRIGGER before_statement ON sales_crm.opportunity;
+DROP TRIGGER row_before ON sales_crm.opportunity;
+DROP TRIGGER after_row ON sales_crm.opportunity;
+DROP TRIGGER after_statement ON sales_crm.opportunity;
+SELECT is(string_agg(new, ',' ORDER BY opportunity_change_id), '2.50,12.50', 'and ours') FROM sales_crm.opportunity_change WHERE opportunity_id = pg_temp.deal('seen') AND field = 'amount';
+
+ALTER TABLE sales_crm.opportunity ADD twice numeric GENERATED ALWAYS AS (amount * 2) STORED, ADD CONSTRAINT small CHECK (amount < 1000 OR name <> 'seen') NOT VALID;
+SELECT pg_temp.line('seen', 10);
+SELECT is((amount, twice), (22.50, 45.00), 'a generated column') FROM sales_crm.opportunity WHERE name = 'seen';
+SELECT throws_ok($$SELECT pg_temp.line('seen', 990)$$, '23514', NULL, 'a CHECK');
+ALTER TABLE sales_crm.opportunity DROP CONSTRAINT small;
+
+CREATE UNIQUE INDEX opportunity_amount ON sales_crm.opportunity (amount) WHERE name LIKE 'index%';
+INSERT INTO sales_crm.opportunity (name, account_id) SELECT 'index ' || i, max(account_id) FROM sales_crm.account, generate_series(1, 2) i GROUP BY i;
+SELECT pg_temp.line('index 1', 77);
+SELECT throws_ok($$SELECT pg_temp.line('index 2', 77)$$, '23505', NULL, 'a unique index on the amount');
+SELECT pg_temp.line('index 2', 78);
+SET LOCAL enable_seqscan = off;
+SELECT is(string_agg(name, ','), 'index 2', 'which has the row') FROM sales_crm.opportunity WHERE amount = 78 AND name LIKE 'index%';
+RESET enable_seqscan;
+
+CREATE FUNCTION pg_temp.skip() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER a_skip BEFORE UPDATE ON sales_crm.opportunity FOR EACH ROW WHEN (OLD.name = 'seen') EXECUTE FUNCTION pg_temp.skip();
+SELECT pg_temp.line('seen', 1);
+SELECT is(pg_temp.amount('seen'), 22.50, 'a trigger that skips the row');
+DROP TRIGGER a_skip ON sales_crm.opportunity;
+CREATE FUNCTION pg_temp.change() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+	UPDATE sales_crm.opportunity SET description = 'changed' WHERE opportunity_id = NEW.opportunity_id AND description IS NULL;
+	RETURN NEW;
+END$$;
+CREATE TRIGGER a_change BEFORE UPDATE ON sales_crm.opportunity FOR EACH ROW WHEN (OLD.description IS NULL AND NEW.description IS NULL) EXECUTE FUNCTION pg_temp.change();
+SELECT throws_ok($$SELECT pg_temp.line('seen', 1)$$, '27000', NULL, 'a trigger that changes the row first');
+DROP TRIGGER a_change ON sales_crm.opportunity;
+SELECT pg_temp.line('seen', 1);
+SELECT pg_temp.right('and without it');
+
+CREATE RULE also AS ON UPDATE TO sales_crm.opportunity DO ALSO INSERT INTO pg_temp.seen VALUES ('rule');
+SELECT pg_temp.line('seen', 1);
+SELECT isnt_empty($$SELECT FROM pg_temp.seen WHERE what = 'rule'$$, 'a rule');
+DROP RULE also ON sales_crm.opportunity;
+SET LOCAL client_min_messages = error;
+CREATE PUBLICATION pgtap_all FOR TABLE sales_crm.opportunity;
+ALTER TABLE sales_crm.opportunity REPLICA IDENTITY NOTHING;
+SELECT throws_ok($$SELECT pg_temp.line('seen', 1)$$, '55000', NULL, 'published, it needs an identity');
+ALTER TABLE sales_crm.opportunity REPLICA IDENTITY DEFAULT;
+DROP PUBLICATION pgtap_all;
 
 SELECT * FROM finish();
 ROLLBACK;
