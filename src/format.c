@@ -9,6 +9,7 @@
 
 #include "fmgr.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/numeric.h"
@@ -203,6 +204,22 @@ format_amount(const char *digits, const char *currency, const Language *language
 		appendStringInfoString(&out, symbol);
 	}
 	return out.data;
+}
+
+char *
+format_iso_day(DateADT day)
+{
+	struct pg_tm tm = {0};
+	char text[MAXDATELEN + 1];
+
+	if (DATE_NOT_FINITE(day))
+		EncodeSpecialDate(day, text);
+	else
+	{
+		j2date(day + POSTGRES_EPOCH_JDATE, &tm.tm_year, &tm.tm_mon, &tm.tm_mday);
+		EncodeDateOnly(&tm, USE_ISO_DATES, text);
+	}
+	return pstrdup(text);
 }
 
 char *

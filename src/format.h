@@ -22,6 +22,9 @@ extern char *
 format_amount(const char *digits, const char *currency, const Language *language, int decimals);
 extern char *format_date(DateADT day, const Language *language);
 
+/* As date_out() writes it where DateStyle is ISO */
+extern char *format_iso_day(DateADT day);
+
 /* The day in words and the time to the second, in a time zone */
 extern char *format_moment(TimestampTz at, const text *time_zone, const Language *language);
 

@@ -8,15 +8,13 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/date.h"
-#include "utils/datetime.h"
 #include "utils/fmgrprotos.h"
 
 #include "batch.h"
 #include "compat.h"
 #include "configuration.h"
+#include "format.h"
 #include "member.h"
 #include "opportunity.h"
 #include "transition.h"
@@ -219,8 +217,6 @@ static NullableDatum
 value_text(const OpportunityRow *row, OpportunityColumn column)
 {
 	Datum value = opportunity_value(row, column);
-	char buffer[MAXDATELEN + 1];
-	struct pg_tm tm;
 
 	if (opportunity_is_null(row, column))
 		return batch_null();
@@ -234,11 +230,7 @@ value_text(const OpportunityRow *row, OpportunityColumn column)
 		case BOOLOID:
 			return batch_value(CStringGetTextDatum(DatumGetBool(value) ? "true" : "false"));
 		case DATEOID:
-			memset(&tm, 0, sizeof(tm));
-			j2date(DatumGetDateADT(value) + POSTGRES_EPOCH_JDATE, &tm.tm_year, &tm.tm_mon,
-				   &tm.tm_mday);
-			EncodeDateOnly(&tm, USE_ISO_DATES, buffer);
-			return batch_value(CStringGetTextDatum(buffer));
+			return batch_value(CStringGetTextDatum(format_iso_day(DatumGetDateADT(value))));
 		default:
 			return batch_value(PointerGetDatum(PG_DETOAST_DATUM_COPY(value)));
 	}

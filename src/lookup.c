@@ -23,6 +23,7 @@
 #include "plan.h"
 
 static void open_table(LookupScan *scan, Lookup *lookup, LookupTime time);
+static Snapshot snapshot_of(LookupTime time);
 static void close_table(LookupScan *scan);
 static void
 fill_keys(const LookupScan *scan, const Lookup *lookup, const Datum *keys, int nkeys, ScanKey same);
@@ -115,8 +116,7 @@ open_table(LookupScan *scan, Lookup *lookup, LookupTime time)
 		lookup->index = find_index(lookup, scan->relation);
 		lookup->version = lookup->map->version;
 	}
-	scan->snapshot =
-		RegisterSnapshot(time == LOOKUP_LATEST ? GetLatestSnapshot() : GetTransactionSnapshot());
+	scan->snapshot = RegisterSnapshot(snapshot_of(time));
 	tupdesc = RelationGetDescr(scan->relation);
 	scan->row = (Row){
 		.tupdesc = tupdesc,
@@ -124,6 +124,21 @@ open_table(LookupScan *scan, Lookup *lookup, LookupTime time)
 		.values = palloc_array(Datum, tupdesc->natts),
 		.nulls = palloc_array(bool, tupdesc->natts),
 	};
+}
+
+static Snapshot
+snapshot_of(LookupTime time)
+{
+	switch (time)
+	{
+		case LOOKUP_CALLER:
+			return GetActiveSnapshot();
+		case LOOKUP_STATEMENT:
+			return GetTransactionSnapshot();
+		case LOOKUP_LATEST:
+			break;
+	}
+	return GetLatestSnapshot();
 }
 
 static void

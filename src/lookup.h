@@ -37,11 +37,12 @@ typedef struct LookupScan
 	ItemPointerData place; /* where it is; the same */
 } LookupScan;
 
-/* Which rows: those that a new statement of the transaction would see, or what is committed now */
+/* Which rows, but for those that the transaction itself has written: */
 typedef enum LookupTime
 {
-	LOOKUP_STATEMENT,
-	LOOKUP_LATEST,
+	LOOKUP_CALLER,	  /* that the calling query sees */
+	LOOKUP_STATEMENT, /* that a new statement of the transaction would see */
+	LOOKUP_LATEST,	  /* that are committed now */
 } LookupTime;
 
 /* keys are values of the columns. Without an index that has them, all of the table is read */

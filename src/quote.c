@@ -154,6 +154,15 @@ scrm_quote_guard(PG_FUNCTION_ARGS)
 	return PointerGetDatum(trigger->tg_newtuple);
 }
 
+bool
+quote_find(int64 quote_id, LookupTime time, Row *quote)
+{
+	static Lookup lookup = {.map = &table_map, .ncolumns = 1, .columns = {QUOTE_COLUMN_ID}};
+	Datum key[] = {Int64GetDatum(quote_id)};
+
+	return lookup_row(&lookup, time, key, quote);
+}
+
 static void
 refuse_delete(const Row *quote)
 {

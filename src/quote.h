@@ -7,6 +7,7 @@
 
 #include "postgres.h"
 
+#include "lookup.h"
 #include "row.h"
 
 /* In the order in which the guard looks at them */
@@ -46,6 +47,9 @@ typedef enum QuoteColumn
 } QuoteColumn;
 
 #define QUOTE_COLUMNS (QUOTE_COLUMN_STATUS + 1)
+
+/* The quote with a key, in the current memory context. Returns whether there is one */
+extern bool quote_find(int64 quote_id, LookupTime time, Row *quote);
 
 static inline NullableDatum
 quote_value(const Row *quote, QuoteColumn column)

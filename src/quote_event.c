@@ -16,13 +16,11 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
-#include "executor/spi.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "pgtime.h"
 #include "utils/builtins.h"
-#include "utils/datetime.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 #include "utils/rel.h"
@@ -35,8 +33,8 @@
 #include "insert.h"
 #include "lookup.h"
 #include "member.h"
-#include "plan.h"
 #include "quote_event.h"
+#include "quote_lock.h"
 #include "trigger.h"
 
 PG_FUNCTION_INFO_V1(scrm_quote_event_text);
@@ -103,14 +101,6 @@ typedef struct QuoteEvent
 	bytea *previous; /* NULL for the first */
 } QuoteEvent;
 
-/* The quote that was locked last, and by whom: locked it stays, unless that is undone */
-static struct
-{
-	FullTransactionId transaction;
-	SubTransactionId subtransaction;
-	int64 quote_id;
-} locked;
-
 static char *event_text(const QuoteEvent *event);
 static void add_text(StringInfo text, const char *name, const char *value);
 static void add_key(StringInfo text, const char *name, NullableDatum key);
@@ -119,7 +109,6 @@ static char *hex_text(const bytea *bytes);
 static HeapTuple complete_event(TriggerData *trigger);
 static void read_head(QuoteEvent *event);
 static void add_pending(int64 quote_id);
-static void lock_quote(int64 quote_id);
 static Datum required(const Row *row, QuoteEventColumn column);
 
 /* The text of an event: its arguments are the columns that count */
@@ -214,7 +203,7 @@ complete_event(TriggerData *trigger)
 	event.data = DatumGetJsonbP(required(&row, QUOTE_EVENT_DATA));
 	event.member_id = row_nullable(&row, QUOTE_EVENT_MEMBER_ID);
 	event.quote_link_id = row_nullable(&row, QUOTE_EVENT_QUOTE_LINK_ID);
-	lock_quote(event.quote_id);
+	quote_lock(event.quote_id, PLAN_WRITE_LATEST);
 	read_head(&event);
 	add_pending(event.quote_id);
 	event.at = GetCurrentTimestamp();
@@ -261,30 +250,6 @@ add_pending(int64 quote_id)
 	NullableDatum pending[] = {batch_value(Int64GetDatum(quote_id))};
 
 	(void) insert_row(&insert, pending, NULL);
-}
-
-/* lock_quote locks a quote, unless this transaction has just done so for the event before. */
-static void
-lock_quote(int64 quote_id)
-{
-	static ScrmPlan lock_plan = {
-		.sql = "SELECT FROM sales_crm.quote WHERE quote_id = $1 FOR NO KEY UPDATE",
-		.nargs = 1,
-		.argtypes = {INT8OID},
-		.by_key = true,
-	};
-	Datum values[1] = {Int64GetDatum(quote_id)};
-	FullTransactionId transaction = GetTopFullTransactionId();
-
-	if (locked.quote_id == quote_id && FullTransactionIdEquals(locked.transaction, transaction) &&
-		SubTransactionIsActive(locked.subtransaction))
-		return;
-	plan_begin();
-	(void) plan_run(&lock_plan, PLAN_WRITE_LATEST, values, NULL);
-	plan_end();
-	locked.transaction = transaction;
-	locked.subtransaction = GetCurrentSubTransactionId();
-	locked.quote_id = quote_id;
 }
 
 /* required returns a column of the new row. Errors: 23502 when it is NULL. */

@@ -14,14 +14,13 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
-#include "utils/datetime.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
 #include "compat.h"
+#include "format.h"
 #include "json.h"
 #include "plan.h"
 
@@ -50,7 +49,6 @@ static SnapshotRow read_row(uint64 number);
 static void push_columns(JsonbParseState **state, const SnapshotRow *row, int from, int to);
 static void push_column(JsonbParseState **state, const char *key, Oid type, Datum value);
 static char *integer_text(int32 number);
-static char *day_text(DateADT day);
 static void
 push_texts(JsonbParseState **state, const char *const *keys, int count, JsonbContainer *from);
 static JsonbContainer *next_of(JsonbIterator **iterator);
@@ -260,7 +258,7 @@ push_column(JsonbParseState **state, const char *key, Oid type, Datum value)
 			json_push_text(state, key, DatumGetCString(DirectFunctionCall1(numeric_out, value)));
 			break;
 		case DATEOID:
-			json_push_text(state, key, day_text(DatumGetDateADT(value)));
+			json_push_text(state, key, format_iso_day(DatumGetDateADT(value)));
 			break;
 		default:
 			elog(ERROR, "column \"%s\" of a snapshot has type %u", key, type);
@@ -274,23 +272,6 @@ integer_text(int32 number)
 
 	pg_ltoa(number, text);
 	return text;
-}
-
-/* day_text returns a day as date_out() does where DateStyle is ISO. */
-static char *
-day_text(DateADT day)
-{
-	struct pg_tm tm = {0};
-	char text[MAXDATELEN + 1];
-
-	if (DATE_NOT_FINITE(day))
-		EncodeSpecialDate(day, text);
-	else
-	{
-		j2date(day + POSTGRES_EPOCH_JDATE, &tm.tm_year, &tm.tm_mon, &tm.tm_mday);
-		EncodeDateOnly(&tm, USE_ISO_DATES, text);
-	}
-	return pstrdup(text);
 }
 
 /* push_texts copies members as texts. */

@@ -5,10 +5,10 @@
 #include "postgres.h"
 
 #include "fmgr.h"
-#include "funcapi.h"
 
 #include "compat.h"
 #include "png.h"
+#include "record.h"
 
 PG_FUNCTION_INFO_V1(scrm_check_signature_png);
 
@@ -22,17 +22,14 @@ scrm_check_signature_png(PG_FUNCTION_ARGS)
 	size_t length = VARSIZE_ANY_EXHDR(image);
 	Png png;
 	PngProblem problem = png_check((const uint8_t *) VARDATA_ANY(image), length, &png);
-	TupleDesc descriptor;
 	Datum values[2];
 	bool nulls[2] = {false, false};
 
 	if (problem != PNG_FINE)
 		report_problem(problem, &png, length);
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "check_signature_png() does not return a record");
 	values[0] = Int32GetDatum((int32) png.width);
 	values[1] = Int32GetDatum((int32) png.height);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
+	PG_RETURN_DATUM(record_return(fcinfo, values, nulls));
 }
 
 static void

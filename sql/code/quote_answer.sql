@@ -59,91 +59,22 @@ COMMENT ON FUNCTION sales_crm.notify_seller(bigint, text, text, jsonb) IS
 	'Leaves the seller of a quote a notification, and queues what leaves the database; data is for templates and webhooks';
 
 CREATE FUNCTION sales_crm.check_person(name text, email text, role text, required boolean)
-RETURNS void LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	IF required AND (name IS NULL OR name !~ '\S') OR char_length(name) > 200 OR name ~ '[[:cntrl:]]' THEN
-		RAISE EXCEPTION 'name of the % is missing or not possible', role
-			USING ERRCODE = 'invalid_parameter_value', COLUMN = role || '_name', HINT = 'Give a name of up to 200 characters, without control characters.';
-	END IF;
-	IF email ~ '\S' AND (char_length(email) > 320 OR btrim(email) !~ '^[^@[:space:][:cntrl:]<>,;]+@[^@[:space:][:cntrl:]<>,;]+$') THEN
-		RAISE EXCEPTION 'e-mail address of the % is not possible', role
-			USING ERRCODE = 'invalid_parameter_value', COLUMN = role || '_email', HINT = 'Give one address, such as an@example.com, or none.';
-	END IF;
-END
-$$;
+RETURNS void LANGUAGE c
+AS 'MODULE_PATHNAME', 'scrm_check_person';
 COMMENT ON FUNCTION sales_crm.check_person(text, text, text, boolean) IS
 	'Checks what a stranger says of themselves; role (signer, requester, refuser) names the argument. Errors: 22023';
 
 CREATE FUNCTION sales_crm.check_answer(token text, request_key text, payload jsonb,
 	OUT quote_id bigint, OUT quote_link_id bigint, OUT number text, OUT snapshot_sha256 bytea,
 	OUT needs_code boolean, OUT status text, OUT answered_at timestamptz, OUT is_repeated boolean)
-RETURNS record LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_column
-DECLARE
-	link CONSTANT record := sales_crm.find_quote_link(token, true);
-	quote record;
-BEGIN
-	quote_id := link.quote_id;
-	quote_link_id := link.quote_link_id;
-	is_repeated := false;
-	IF request_key IS NULL OR char_length(request_key) NOT BETWEEN 1 AND 200 THEN
-		RAISE EXCEPTION 'request_key is missing or too long'
-			USING ERRCODE = 'invalid_parameter_value', COLUMN = 'request_key',
-				HINT = 'Give each answer a key of its own, of up to 200 characters, and the same when repeating it.';
-	END IF;
-	SELECT q.number, q.status, q.valid_until, q.answered_at, q.snapshot_sha256,
-		t.code_above IS NOT NULL AND (q.snapshot #>> '{totals,gross}')::numeric >= t.code_above AS needs_code,
-		a.status AS known_status, a.answered_at AS known_at, a.payload_sha256 INTO quote
-	FROM sales_crm.quote q
-	JOIN sales_crm.quote_template t ON t.quote_template_id = q.quote_template_id
-	LEFT JOIN sales_crm.quote_answer a ON a.quote_id = q.quote_id AND a.request_key = check_answer.request_key
-	WHERE q.quote_id = link.quote_id;
-	IF quote.known_status IS NOT NULL THEN
-		IF quote.payload_sha256 <> sha256(convert_to(payload::text, 'UTF8')) THEN
-			RAISE EXCEPTION 'request_key was used for another answer'
-				USING ERRCODE = 'SC107', HINT = 'Repeat a request as it was, or use a new key.';
-		END IF;
-		status := quote.known_status;
-		answered_at := quote.known_at;
-		is_repeated := true;
-		RETURN;
-	END IF;
-	CASE
-		WHEN quote.status IN ('signed', 'declined', 'change_requested') THEN
-			RAISE EXCEPTION 'quote % was answered', quote.number
-				USING ERRCODE = 'SC106', DETAIL = format('It is %s since %s.', quote.status, to_char(quote.answered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI UTC'));
-		WHEN quote.status = 'expired' OR quote.status IN ('sent', 'viewed') AND sales_crm.is_past(quote.valid_until) THEN
-			RAISE EXCEPTION 'quote % has expired', quote.number
-				USING ERRCODE = 'SC104', DETAIL = format('Its last day was %s.', quote.valid_until), HINT = 'Ask the seller for a new one.';
-		WHEN quote.status NOT IN ('sent', 'viewed') THEN
-			RAISE EXCEPTION 'quote % is not open for an answer', quote.number
-				USING ERRCODE = 'SC102', DETAIL = format('It is %s.', quote.status), HINT = 'Ask the seller for the present one.';
-		ELSE
-			NULL;
-	END CASE;
-	number := quote.number;
-	snapshot_sha256 := quote.snapshot_sha256;
-	needs_code := quote.needs_code;
-	answered_at := clock_timestamp();
-	status := quote.status;
-END
-$$;
+RETURNS record LANGUAGE c
+AS 'MODULE_PATHNAME', 'scrm_check_answer';
 COMMENT ON FUNCTION sales_crm.check_answer(text, text, jsonb) IS
 	'Locks the quote behind a token and says whether it is open for an answer, or the result of the same request before. Errors: SC103, SC102, SC104, SC106, SC107, 22023';
 
 CREATE FUNCTION sales_crm.remember_answer(quote_id bigint, request_key text, payload jsonb, status text, answered_at timestamptz)
-RETURNS void LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	INSERT INTO sales_crm.quote_answer (quote_id, request_key, payload_sha256, status, answered_at)
-	VALUES ($1, $2, sha256(convert_to($3::text, 'UTF8')), $4, $5);
-END
-$$;
+RETURNS void LANGUAGE c
+AS 'MODULE_PATHNAME', 'scrm_remember_answer';
 COMMENT ON FUNCTION sales_crm.remember_answer(bigint, text, jsonb, text, timestamptz) IS
 	'Keeps the result of an answer for repeated requests';
 

@@ -101,31 +101,8 @@ COMMENT ON FUNCTION sales_crm.revoke_quote_link(bigint) IS
 	'Makes a link lead nowhere, for good. Errors: P0002';
 
 CREATE FUNCTION sales_crm.find_quote_link(token text, locking boolean, OUT quote_id bigint, OUT quote_link_id bigint)
-RETURNS record LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	-- Whatever it is, one hash and one look at one index: no token costs less than another
-	wanted CONSTANT bytea := sales_crm.token_sha256(coalesce(left(token, 100), ''));
-	opportunity bigint;
-BEGIN
-	SELECT l.quote_id, l.quote_link_id, q.opportunity_id INTO quote_id, quote_link_id, opportunity
-	FROM sales_crm.quote_link l JOIN sales_crm.quote q ON q.quote_id = l.quote_id
-	WHERE l.token_sha256 = wanted AND l.revoked_at IS NULL AND (l.expires_at IS NULL OR l.expires_at > clock_timestamp());
-	IF quote_id IS NOT NULL AND locking THEN
-		-- In the order of all: opportunity, quote; and look again, since the link may have been revoked meanwhile
-		PERFORM FROM sales_crm.opportunity o WHERE o.opportunity_id = opportunity FOR NO KEY UPDATE;
-		SELECT l.quote_id, l.quote_link_id INTO quote_id, quote_link_id
-		FROM sales_crm.quote_link l JOIN sales_crm.quote q ON q.quote_id = l.quote_id
-		WHERE l.quote_link_id = find_quote_link.quote_link_id AND l.revoked_at IS NULL AND (l.expires_at IS NULL OR l.expires_at > clock_timestamp())
-		FOR NO KEY UPDATE OF q;
-	END IF;
-	IF quote_id IS NULL THEN
-		RAISE EXCEPTION 'link is not known'
-			USING ERRCODE = 'SC103', DETAIL = 'It is wrong, was revoked, or has expired.', HINT = 'Ask the sender for a new one.';
-	END IF;
-END
-$$;
+RETURNS record LANGUAGE c
+AS 'MODULE_PATHNAME', 'scrm_find_quote_link';
 COMMENT ON FUNCTION sales_crm.find_quote_link(text, boolean) IS
 	'The quote that a token leads to; locking says whether to lock it, after its opportunity. Errors: SC103 for a token that is unknown, revoked, expired or malformed, all alike';
 

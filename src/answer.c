@@ -1,0 +1,310 @@
+/*
+ * answer.c
+ *		What sign_quote(), request_change() and decline_quote() begin and end with: may this quote be
+ *		answered, by whom, and was it asked before.
+ *
+ * Memory: the caller's.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "pgtime.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/jsonb.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
+
+#include "batch.h"
+#include "compat.h"
+#include "configuration.h"
+#include "digest.h"
+#include "error.h"
+#include "format.h"
+#include "insert.h"
+#include "json.h"
+#include "lookup.h"
+#include "quote.h"
+#include "quote_link.h"
+#include "quote_rule.h"
+#include "record.h"
+
+PG_FUNCTION_INFO_V1(scrm_check_person);
+PG_FUNCTION_INFO_V1(scrm_check_answer);
+PG_FUNCTION_INFO_V1(scrm_remember_answer);
+
+#define PERSON_NAME_MAX_CHARACTERS 200
+#define EMAIL_MAX_CHARACTERS 320
+#define REQUEST_KEY_MAX_CHARACTERS 200
+
+/* Results of answers by their request_key */
+typedef enum AnswerColumn
+{
+	ANSWER_QUOTE_ID,
+	ANSWER_REQUEST_KEY,
+	ANSWER_PAYLOAD_SHA256,
+	ANSWER_STATUS,
+	ANSWER_ANSWERED_AT,
+} AnswerColumn;
+
+#define ANSWER_COLUMNS (ANSWER_ANSWERED_AT + 1)
+
+static const RowColumn answer_columns[ANSWER_COLUMNS] = {
+	[ANSWER_QUOTE_ID] = {"quote_id", INT8OID},
+	[ANSWER_REQUEST_KEY] = {"request_key", TEXTOID},
+	[ANSWER_PAYLOAD_SHA256] = {"payload_sha256", BYTEAOID},
+	[ANSWER_STATUS] = {"status", TEXTOID},
+	[ANSWER_ANSWERED_AT] = {"answered_at", TIMESTAMPTZOID},
+};
+static AttrNumber answer_attnums[ANSWER_COLUMNS];
+static RowMap answer_map = {
+	.table = "quote_answer",
+	.columns = answer_columns,
+	.ncolumns = ANSWER_COLUMNS,
+	.attnums = answer_attnums,
+};
+
+typedef enum TemplateColumn
+{
+	TEMPLATE_ID,
+	TEMPLATE_CODE_ABOVE,
+} TemplateColumn;
+
+static const RowColumn template_columns[] = {
+	[TEMPLATE_ID] = {"quote_template_id", INT8OID},
+	[TEMPLATE_CODE_ABOVE] = {"code_above", NUMERICOID},
+};
+static AttrNumber template_attnums[lengthof(template_columns)];
+static RowMap template_map = {
+	.table = "quote_template",
+	.columns = template_columns,
+	.ncolumns = lengthof(template_columns),
+	.attnums = template_attnums,
+};
+
+/* What check_answer() returns, in the order of its arguments */
+typedef enum CheckedColumn
+{
+	CHECKED_QUOTE_ID,
+	CHECKED_QUOTE_LINK_ID,
+	CHECKED_NUMBER,
+	CHECKED_SNAPSHOT_SHA256,
+	CHECKED_NEEDS_CODE,
+	CHECKED_STATUS,
+	CHECKED_ANSWERED_AT,
+	CHECKED_IS_REPEATED,
+} CheckedColumn;
+
+#define CHECKED_COLUMNS (CHECKED_IS_REPEATED + 1)
+
+static bool matches(Datum value, const char *pattern);
+static int characters_of(const text *value);
+static void check_request_key(NullableDatum request_key);
+static bool find_answer(int64 quote_id, Datum request_key, Datum payload, Row *answer);
+static void check_open(const Row *quote);
+static bool needs_code(const Row *quote);
+static bytea *payload_digest(Datum payload);
+static char *moment_in_utc(TimestampTz at);
+
+/* name text, email text, role text, required boolean */
+Datum
+scrm_check_person(PG_FUNCTION_ARGS)
+{
+	bool has_name = !PG_ARGISNULL(0);
+	char *role = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	Datum email = PG_GETARG_DATUM(1);
+
+	if ((PG_GETARG_BOOL(3) && !(has_name && matches(PG_GETARG_DATUM(0), "\\S"))) ||
+		(has_name && (characters_of(PG_GETARG_TEXT_PP(0)) > PERSON_NAME_MAX_CHARACTERS ||
+					  matches(PG_GETARG_DATUM(0), "[[:cntrl:]]"))))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("name of the %s is missing or not possible", role),
+						errhint("Give a name of up to %d characters, without control characters.",
+								PERSON_NAME_MAX_CHARACTERS),
+						err_generic_string(PG_DIAG_COLUMN_NAME, psprintf("%s_name", role))));
+	if (!PG_ARGISNULL(1) && matches(email, "\\S") &&
+		(characters_of(DatumGetTextPP(email)) > EMAIL_MAX_CHARACTERS ||
+		 !matches(DirectFunctionCall1(btrim1, email),
+				  "^[^@[:space:][:cntrl:]<>,;]+@[^@[:space:][:cntrl:]<>,;]+$")))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("e-mail address of the %s is not possible", role),
+						errhint("Give one address, such as an@example.com, or none."),
+						err_generic_string(PG_DIAG_COLUMN_NAME, psprintf("%s_email", role))));
+	PG_RETURN_VOID();
+}
+
+/* token text, request_key text, payload jsonb: see CheckedColumn */
+Datum
+scrm_check_answer(PG_FUNCTION_ARGS)
+{
+	QuoteLink link = quote_link_find(PG_ARGISNULL(0) ? NULL : PG_GETARG_TEXT_PP(0), true);
+	Datum values[CHECKED_COLUMNS] = {0};
+	bool nulls[CHECKED_COLUMNS];
+	Row quote;
+	Row answer;
+
+	check_request_key(fcinfo->args[1]);
+	memset(nulls, true, sizeof(nulls));
+	values[CHECKED_QUOTE_ID] = Int64GetDatum(link.quote_id);
+	values[CHECKED_QUOTE_LINK_ID] = Int64GetDatum(link.quote_link_id);
+	nulls[CHECKED_QUOTE_ID] = nulls[CHECKED_QUOTE_LINK_ID] = nulls[CHECKED_STATUS] =
+		nulls[CHECKED_ANSWERED_AT] = nulls[CHECKED_IS_REPEATED] = false;
+	if (find_answer(link.quote_id, PG_GETARG_DATUM(1), PG_GETARG_DATUM(2), &answer))
+	{
+		values[CHECKED_STATUS] = row_value(&answer, ANSWER_STATUS);
+		values[CHECKED_ANSWERED_AT] = row_value(&answer, ANSWER_ANSWERED_AT);
+		values[CHECKED_IS_REPEATED] = BoolGetDatum(true);
+		PG_RETURN_DATUM(record_return(fcinfo, values, nulls));
+	}
+	if (!quote_find(link.quote_id, LOOKUP_STATEMENT, &quote))
+		elog(ERROR, "quote " INT64_FORMAT " of a link is not there", link.quote_id);
+	check_open(&quote);
+	values[CHECKED_NUMBER] = row_value(&quote, QUOTE_COLUMN_NUMBER);
+	values[CHECKED_SNAPSHOT_SHA256] = row_value(&quote, QUOTE_COLUMN_SNAPSHOT_SHA256);
+	values[CHECKED_NEEDS_CODE] = BoolGetDatum(needs_code(&quote));
+	values[CHECKED_STATUS] = row_value(&quote, QUOTE_COLUMN_STATUS);
+	values[CHECKED_ANSWERED_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
+	nulls[CHECKED_NUMBER] = nulls[CHECKED_SNAPSHOT_SHA256] = nulls[CHECKED_NEEDS_CODE] = false;
+	PG_RETURN_DATUM(record_return(fcinfo, values, nulls));
+}
+
+/* quote_id bigint, request_key text, payload jsonb, status text, answered_at timestamptz */
+Datum
+scrm_remember_answer(PG_FUNCTION_ARGS)
+{
+	static Insert insert = {.map = &answer_map};
+	NullableDatum answer[ANSWER_COLUMNS] = {
+		[ANSWER_QUOTE_ID] = fcinfo->args[0],
+		[ANSWER_REQUEST_KEY] = fcinfo->args[1],
+		[ANSWER_PAYLOAD_SHA256] = batch_value(PointerGetDatum(payload_digest(PG_GETARG_DATUM(2)))),
+		[ANSWER_STATUS] = fcinfo->args[3],
+		[ANSWER_ANSWERED_AT] = fcinfo->args[4],
+	};
+
+	(void) insert_row(&insert, answer, NULL);
+	PG_RETURN_VOID();
+}
+
+/* matches says whether a text matches a regular expression, as ~ does. */
+static bool
+matches(Datum value, const char *pattern)
+{
+	return DatumGetBool(DirectFunctionCall2Coll(textregexeq, DEFAULT_COLLATION_OID, value,
+												CStringGetTextDatum(pattern)));
+}
+
+static int
+characters_of(const text *value)
+{
+	return pg_mbstrlen_with_len(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+}
+
+static void
+check_request_key(NullableDatum request_key)
+{
+	int length = request_key.isnull ? 0 : characters_of(DatumGetTextPP(request_key.value));
+
+	if (length < 1 || length > REQUEST_KEY_MAX_CHARACTERS)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("request_key is missing or too long"),
+						errhint("Give each answer a key of its own, of up to %d characters, and "
+								"the same when repeating it.",
+								REQUEST_KEY_MAX_CHARACTERS),
+						err_generic_string(PG_DIAG_COLUMN_NAME, "request_key")));
+}
+
+/* find_answer finds the result of the same request. Errors: SC107 when it said something else. */
+static bool
+find_answer(int64 quote_id, Datum request_key, Datum payload, Row *answer)
+{
+	static Lookup lookup = {
+		.map = &answer_map,
+		.ncolumns = 2,
+		.columns = {ANSWER_QUOTE_ID, ANSWER_REQUEST_KEY},
+	};
+	Datum key[] = {Int64GetDatum(quote_id), request_key};
+
+	if (!lookup_row(&lookup, LOOKUP_STATEMENT, key, answer))
+		return false;
+	if (!DatumGetBool(DirectFunctionCall2(byteaeq, row_value(answer, ANSWER_PAYLOAD_SHA256),
+										  PointerGetDatum(payload_digest(payload)))))
+		ereport(ERROR, (errcode(ERRCODE_SCRM_REQUEST_KEY_USED),
+						errmsg("request_key was used for another answer"),
+						errhint("Repeat a request as it was, or use a new key.")));
+	return true;
+}
+
+/* check_open: errors SC106, SC104 and SC102 for a quote that nobody can answer. */
+static void
+check_open(const Row *quote)
+{
+	QuoteStatus status = quote_status(quote);
+	char *number = TextDatumGetCString(row_value(quote, QUOTE_COLUMN_NUMBER));
+	DateADT valid_until = DatumGetDateADT(row_value(quote, QUOTE_COLUMN_VALID_UNTIL));
+	bool is_open = (IN(status) & IN_OPEN) != 0;
+
+	if ((IN(status) & IN_ANSWERED) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_SCRM_QUOTE_ANSWERED), errmsg("quote %s was answered", number),
+				 errdetail("It is %s since %s.", quote_status_names[status],
+						   moment_in_utc(
+							   DatumGetTimestampTz(row_value(quote, QUOTE_COLUMN_ANSWERED_AT))))));
+	if (status == QUOTE_EXPIRED ||
+		(is_open &&
+		 configuration_local_date(configuration_get(), GetCurrentTimestamp()) > valid_until))
+		ereport(ERROR, (errcode(ERRCODE_SCRM_QUOTE_EXPIRED), errmsg("quote %s has expired", number),
+						errdetail("Its last day was %s.", format_iso_day(valid_until)),
+						errhint("Ask the seller for a new one.")));
+	if (!is_open)
+		ereport(ERROR, (errcode(ERRCODE_SCRM_QUOTE_NOT_OPEN),
+						errmsg("quote %s is not open for an answer", number),
+						errdetail("It is %s.", quote_status_names[status]),
+						errhint("Ask the seller for the present one.")));
+}
+
+/* needs_code says whether the quote's template asks those who sign for a code sent by e-mail. */
+static bool
+needs_code(const Row *quote)
+{
+	static Lookup lookup = {.map = &template_map, .ncolumns = 1, .columns = {TEMPLATE_ID}};
+	Datum key[] = {row_value(quote, QUOTE_COLUMN_QUOTE_TEMPLATE_ID)};
+	Row template;
+	JsonbContainer *totals;
+	Datum gross;
+
+	if (!lookup_row(&lookup, LOOKUP_STATEMENT, key, &template) ||
+		row_is_null(&template, TEMPLATE_CODE_ABOVE))
+		return false;
+	totals =
+		json_container(&DatumGetJsonbP(row_value(quote, QUOTE_COLUMN_SNAPSHOT))->root, "totals");
+	gross = DirectFunctionCall3(numeric_in, CStringGetDatum(json_text(totals, "gross")),
+								ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	return DatumGetBool(
+		DirectFunctionCall2(numeric_ge, gross, row_value(&template, TEMPLATE_CODE_ABOVE)));
+}
+
+/* payload_digest is sha256(convert_to(payload::text, 'UTF8')). */
+static bytea *
+payload_digest(Datum payload)
+{
+	Jsonb *given = DatumGetJsonbP(payload);
+	char *text = JsonbToCString(NULL, &given->root, VARSIZE(given));
+
+	return digest_of_string(text, strlen(text));
+}
+
+static char *
+moment_in_utc(TimestampTz at)
+{
+	struct pg_tm tm = {0};
+	fsec_t fsec;
+
+	if (timestamp2tm(at, NULL, &tm, &fsec, NULL, NULL) != 0)
+		ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+						errmsg("time of an answer is out of range")));
+	return psprintf("%04d-%02d-%02d %02d:%02d UTC", tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour,
+					tm.tm_min);
+}
