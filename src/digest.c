@@ -68,6 +68,16 @@ digest_of_string(const char *string, size_t length)
 	return hash;
 }
 
+char *
+digest_hex(const bytea *bytes)
+{
+	size_t length = VARSIZE_ANY_EXHDR(bytes);
+	char *text = palloc(2 * length + 1);
+
+	text[hex_encode(VARDATA_ANY(bytes), length, text)] = '\0';
+	return text;
+}
+
 bytea *
 digest_of_text(text *given)
 {

@@ -11,6 +11,9 @@
 
 extern bytea *digest_of_string(const char *string, size_t length);
 
+/* Bytes in hexadecimal */
+extern char *digest_hex(const bytea *bytes);
+
 /* These remember the last one that they were asked for */
 extern bytea *digest_of_text(text *given);
 extern bytea *digest_of_jsonb(Jsonb *given);

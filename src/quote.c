@@ -154,6 +154,12 @@ scrm_quote_guard(PG_FUNCTION_ARGS)
 	return PointerGetDatum(trigger->tg_newtuple);
 }
 
+const AttrNumber *
+quote_map(Relation relation)
+{
+	return row_map_get(&table_map, relation);
+}
+
 bool
 quote_find(int64 quote_id, LookupTime time, Row *quote)
 {

@@ -48,6 +48,9 @@ typedef enum QuoteColumn
 
 #define QUOTE_COLUMNS (QUOTE_COLUMN_STATUS + 1)
 
+/* The places of the columns in the table */
+extern const AttrNumber *quote_map(Relation relation);
+
 /* The quote with a key, in the current memory context. Returns whether there is one */
 extern bool quote_find(int64 quote_id, LookupTime time, Row *quote);
 

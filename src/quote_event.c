@@ -105,7 +105,6 @@ static char *event_text(const QuoteEvent *event);
 static void add_text(StringInfo text, const char *name, const char *value);
 static void add_key(StringInfo text, const char *name, NullableDatum key);
 static char *time_text(TimestampTz at);
-static char *hex_text(const bytea *bytes);
 static HeapTuple complete_event(TriggerData *trigger);
 static void read_head(QuoteEvent *event);
 static void add_pending(int64 quote_id);
@@ -159,7 +158,9 @@ scrm_append_quote_event(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NOT_NULL_VIOLATION), errmsg("an event needs a quote and a kind")));
 	kind = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	quote_event_append(PG_GETARG_INT64(0), kind, fcinfo->args[2],
-					   PG_ARGISNULL(3) ? NULL : PG_GETARG_JSONB_P(3));
+					   PG_ARGISNULL(3) ? NULL
+									   : DatumGetJsonbP(DirectFunctionCall1(jsonb_strip_nulls,
+																			PG_GETARG_DATUM(3))));
 	PG_RETURN_VOID();
 }
 
@@ -177,8 +178,7 @@ quote_event_append(int64 quote_id, const char *kind, NullableDatum quote_link_id
 	if (quote_link_id.isnull)
 		event[QUOTE_EVENT_MEMBER_ID] = batch_key(member_current().member_id);
 	if (data != NULL)
-		event[QUOTE_EVENT_DATA] =
-			batch_value(DirectFunctionCall1(jsonb_strip_nulls, JsonbPGetDatum(data)));
+		event[QUOTE_EVENT_DATA] = batch_value(JsonbPGetDatum(data));
 	(void) insert_row(&insert, event, NULL);
 }
 
@@ -279,7 +279,8 @@ event_text(const QuoteEvent *event)
 	add_key(&text, "member_id", event->member_id);
 	add_key(&text, "quote_link_id", event->quote_link_id);
 	add_text(&text, "data", JsonbToCString(NULL, &event->data->root, VARSIZE(event->data)));
-	add_text(&text, "previous_sha256", event->previous == NULL ? NULL : hex_text(event->previous));
+	add_text(&text, "previous_sha256",
+			 event->previous == NULL ? NULL : digest_hex(event->previous));
 	return text.data;
 }
 
@@ -315,14 +316,4 @@ time_text(TimestampTz at)
 						errmsg("time of an event is out of range")));
 	return psprintf("%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", tm.tm_year, tm.tm_mon, tm.tm_mday,
 					tm.tm_hour, tm.tm_min, tm.tm_sec, (int) fsec);
-}
-
-static char *
-hex_text(const bytea *bytes)
-{
-	size_t length = VARSIZE_ANY_EXHDR(bytes);
-	char *text = palloc(2 * length + 1);
-
-	text[hex_encode(VARDATA_ANY(bytes), length, text)] = '\0';
-	return text;
 }

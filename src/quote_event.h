@@ -11,7 +11,7 @@
 
 /*
  * Appends to what happened to a quote; by the session's member, unless it happened through a link,
- * whose key is 0 then. Facts that are null are left out
+ * whose key is given then
  */
 extern void
 quote_event_append(int64 quote_id, const char *kind, NullableDatum quote_link_id, Jsonb *data);

@@ -33,54 +33,8 @@ COMMENT ON FUNCTION sales_crm.append_quote_event(bigint, text, bigint, jsonb) IS
 	'Appends to what happened to a quote; by the session''s member, unless it happened through a link';
 
 CREATE FUNCTION sales_crm.quote_event_of_change()
-RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	answer record;
-BEGIN
-	IF TG_OP = 'INSERT' THEN
-		PERFORM sales_crm.append_quote_event(NEW.quote_id, 'created', data => jsonb_build_object(
-			'number', NEW.number, 'version', NEW.version::text, 'supersedes', NEW.supersedes_id::text));
-		RETURN NULL;
-	END IF;
-	IF NEW.status = OLD.status THEN
-		IF NEW.valid_until <> OLD.valid_until AND NEW.status <> 'draft' THEN
-			PERFORM sales_crm.append_quote_event(NEW.quote_id, 'extended', data => jsonb_build_object('valid_until', NEW.valid_until::text));
-		END IF;
-		RETURN NULL;
-	END IF;
-	CASE
-		WHEN NEW.status = 'sent' AND OLD.status = 'draft' THEN
-			PERFORM sales_crm.append_quote_event(NEW.quote_id, 'sent', data => jsonb_build_object(
-				'snapshot_sha256', encode(NEW.snapshot_sha256, 'hex'), 'html_sha256', encode(NEW.html_sha256, 'hex'), 'valid_until', NEW.valid_until::text));
-		WHEN NEW.status = 'viewed' AND OLD.status = 'sent' THEN
-			SELECT l.quote_link_id, l.first_viewed_ip, l.first_viewed_user_agent INTO answer FROM sales_crm.quote_link l
-			WHERE l.quote_id = NEW.quote_id AND l.first_viewed_at IS NOT NULL ORDER BY l.first_viewed_at DESC LIMIT 1;
-			PERFORM sales_crm.append_quote_event(NEW.quote_id, 'viewed', answer.quote_link_id, jsonb_build_object(
-				'ip', host(answer.first_viewed_ip), 'user_agent', answer.first_viewed_user_agent));
-		WHEN NEW.status = 'signed' THEN
-			SELECT s.* INTO answer FROM sales_crm.signature s WHERE s.quote_id = NEW.quote_id;
-			PERFORM sales_crm.append_quote_event(NEW.quote_id, 'signed', answer.quote_link_id, jsonb_build_object(
-				'signer_name', answer.signer_name, 'signer_email', answer.signer_email, 'paper', CASE WHEN answer.paper THEN 'true' END,
-				'image_sha256', encode(sha256(answer.image), 'hex'), 'consent_text', answer.consent_text, 'ip', host(answer.ip),
-				'user_agent', answer.user_agent, 'snapshot_sha256', encode(answer.snapshot_sha256, 'hex')));
-		WHEN NEW.status = 'change_requested' THEN
-			SELECT r.* INTO answer FROM sales_crm.change_request r WHERE r.quote_id = NEW.quote_id;
-			PERFORM sales_crm.append_quote_event(NEW.quote_id, 'change_requested', answer.quote_link_id, jsonb_build_object(
-				'note', answer.note, 'name', answer.requester_name, 'email', answer.requester_email, 'ip', host(answer.ip), 'user_agent', answer.user_agent));
-		WHEN NEW.status = 'declined' THEN
-			SELECT r.* INTO answer FROM sales_crm.refusal r WHERE r.quote_id = NEW.quote_id;
-			PERFORM sales_crm.append_quote_event(NEW.quote_id, 'declined', answer.quote_link_id, jsonb_build_object(
-				'reason', answer.reason, 'name', answer.refuser_name, 'email', answer.refuser_email, 'ip', host(answer.ip), 'user_agent', answer.user_agent));
-		WHEN OLD.status = 'expired' AND NEW.status IN ('sent', 'viewed') THEN
-			PERFORM sales_crm.append_quote_event(NEW.quote_id, 'extended', data => jsonb_build_object('valid_until', NEW.valid_until::text));
-		ELSE
-			PERFORM sales_crm.append_quote_event(NEW.quote_id, NEW.status);
-	END CASE;
-	RETURN NULL;
-END
-$$;
+RETURNS trigger LANGUAGE c
+AS 'MODULE_PATHNAME', 'scrm_quote_event_of_change';
 COMMENT ON FUNCTION sales_crm.quote_event_of_change() IS
 	'Row trigger of quote: appends the event of each change of its status or validity, whoever makes it';
 

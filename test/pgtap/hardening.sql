@@ -23,7 +23,6 @@ INSERT INTO definer VALUES
 	('phase_guard', 'counts opportunities, of everybody'),
 	('pipeline_guard', 'counts opportunities, of everybody'),
 	('source_guard', 'counts opportunities, of everybody'),
-	('quote_event_of_change', 'quote_event is nobody''s to write'),
 	('quote_follow', 'what follows from a quote, of everybody'),
 	('quote_link_guard', 'links are nobody''s to write'),
 	('task_guard', 'the member, whatever rights the caller has'),

@@ -2,7 +2,7 @@
 -- verify_quote_events() finds it; the hashes are what doc/answer.md says, computed here without the
 -- extension's functions; and every event gets into a checkpoint.
 BEGIN;
-SELECT plan(30);
+SELECT plan(31);
 
 INSERT INTO sales_crm.member (name, login) VALUES ('Sam', current_user);
 INSERT INTO sales_crm.account (name) VALUES ('Acme');
@@ -101,6 +101,11 @@ SELECT matches(pg_temp.found($$ UPDATE sales_crm.quote_event SET position = 100 
 SELECT matches(pg_temp.found($$ DELETE FROM sales_crm.quote_event_checkpoint WHERE position = 2 $$), 'checkpoint is not the one that was anchored', 'the last checkpoint gone');
 SELECT matches(pg_temp.found($$ DELETE FROM sales_crm.quote_event_checkpoint WHERE position = 1 $$), 'checkpoint does not follow the one before; checkpoints before this one are missing', 'the first one gone');
 SELECT matches(pg_temp.found($$ UPDATE sales_crm.quote_event_checkpoint SET heads = heads - 0 WHERE position = 1 $$), 'checkpoint is not what its hash says', 'a head taken out');
+
+-- No setting of the session gets into what happened
+CREATE TEMP TABLE german AS SELECT sales_crm.create_quote(min(opportunity_id)) AS quote_id FROM sales_crm.opportunity;
+SELECT count(s) FROM german, sales_crm.send_quote(quote_id) s \gset
+SELECT matches(data ->> 'valid_until', '^\d{4}-\d\d-\d\d$', 'days are written as in ISO 8601') FROM sales_crm.quote_event JOIN german USING (quote_id) WHERE kind = 'sent';
 
 SELECT * FROM finish();
 ROLLBACK;
