@@ -1,17 +1,18 @@
 /*
  * check_cache.c
- *		Keeps the CHECK constraints of the tables of sales_crm compiled.
+ *		Keeps the conditions of the tables of sales_crm compiled: CHECK constraints and WHEN of
+ *		triggers.
  *
- * The executor reads the constraints of a table from their stored text and compiles them in each
+ * The executor reads the conditions of a table from their stored text and compiles them in each
  * statement that writes to it. Tables here have many, statements often write one row, and a row
  * has consequences in other tables, so that this was nearly half of the work of an INSERT. Each
- * starting statement (statement.c) gets the compiled constraints of the statements before. All of them are
- * still checked, by the executor, which reports them as ever.
+ * starting statement (statement.c) gets the compiled conditions of the statements before. All of
+ * them are still checked, by the executor, which reports them as ever.
  *
- * Kept are constraints that consist of nothing but columns, constants and what is built in: their
- * compiled form holds nothing of the statement that made it and cannot call itself. A table that
- * has any other is left to the executor. The definitions come from the relation cache, whose
- * callback marks what has changed.
+ * Kept are conditions that consist of nothing but columns, constants and what is built in: their
+ * compiled form holds nothing of the statement that made it and cannot call itself. The executor is
+ * left with any other WHEN, and with all constraints of a table that has another one. The
+ * definitions come from the relation cache, whose callback marks what has changed.
  *
  * Memory: what is compiled lives in one context per table. What has changed may still be in use
  * by an outer statement, so it is freed at the end of the transaction.
@@ -20,7 +21,9 @@
 
 #include "access/xact.h"
 #include "executor/executor.h"
+#include "nodes/makefuncs.h"
 #include "optimizer/optimizer.h"
+#include "rewrite/rewriteManip.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
@@ -34,15 +37,19 @@ typedef struct TableChecks
 {
 	Oid relid; /* key */
 	bool valid;
-	ExprState **states; /* one per constraint; NULL: to be left to the executor */
+	ExprState **checks; /* one per constraint; NULL: to be left to the executor */
+	ExprState **whens;	/* one per trigger, NULL the same; or NULL: none has one to be kept */
 	MemoryContext context;
 } TableChecks;
 
 static HTAB *tables = NULL;
 static MemoryContext outdated = NULL;
 
-static TableChecks *find_table(Relation relation);
-static void compile(TableChecks *table, Relation relation);
+static const TableChecks *find_table(const ResultRelInfo *result);
+static void compile(TableChecks *table, const ResultRelInfo *result);
+static ExprState **compile_checks(const TupleConstr *constr);
+static ExprState **compile_whens(const TriggerDesc *triggers, const TupleConstr *constr);
+static ExprState *compile_when(const Trigger *trigger);
 static void relcache_callback(Datum arg, Oid relid);
 static void free_outdated(XactEvent event, void *arg);
 
@@ -61,16 +68,21 @@ check_cache_init(void)
 void
 check_cache_fill(ResultRelInfo *result)
 {
-	const TupleConstr *constr = RelationGetDescr(result->ri_RelationDesc)->constr;
+	const TableChecks *table = find_table(result);
 
-	if (result->RESULT_CHECKS == NULL && constr != NULL && constr->num_check > 0)
-		result->RESULT_CHECKS = find_table(result->ri_RelationDesc)->states;
+	if (result->RESULT_CHECKS == NULL)
+		result->RESULT_CHECKS = table->checks;
+	for (int i = 0; table->whens != NULL && i < result->ri_TrigDesc->numtriggers; i++)
+	{
+		if (result->ri_TrigWhenExprs[i] == NULL)
+			result->ri_TrigWhenExprs[i] = table->whens[i];
+	}
 }
 
-static TableChecks *
-find_table(Relation relation)
+static const TableChecks *
+find_table(const ResultRelInfo *result)
 {
-	Oid relid = RelationGetRelid(relation);
+	Oid relid = RelationGetRelid(result->ri_RelationDesc);
 	bool found;
 	TableChecks *table = hash_search(tables, &relid, HASH_ENTER, &found);
 
@@ -80,38 +92,81 @@ find_table(Relation relation)
 		table->context = NULL;
 	}
 	if (!table->valid)
-		compile(table, relation);
+		compile(table, result);
 	return table;
 }
 
 static void
-compile(TableChecks *table, Relation relation)
+compile(TableChecks *table, const ResultRelInfo *result)
 {
-	const TupleConstr *constr = RelationGetDescr(relation)->constr;
+	const TupleConstr *constr = RelationGetDescr(result->ri_RelationDesc)->constr;
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context =
 		AllocSetContextCreate(caller, "sales_crm checks of a table", ALLOCSET_SMALL_SIZES);
-	bool kept = true;
-	ExprState **states;
+	ExprState **checks;
+	ExprState **whens;
 
 	MemoryContextSwitchTo(context);
-	states = palloc_array(ExprState *, constr->num_check);
-	for (int i = 0; kept && i < constr->num_check; i++)
-	{
-		Expr *check = stringToNode(constr->check[i].ccbin);
-
-		kept = CHECK_IS_PLAIN(constr, i) && expression_is_plain((Node *) check);
-		if (kept)
-			states[i] = ExecInitExpr(expression_planner(check), NULL);
-	}
+	checks = compile_checks(constr);
+	whens = compile_whens(result->ri_TrigDesc, constr);
 	MemoryContextSwitchTo(caller);
 
 	if (table->context != NULL)
 		MemoryContextSetParent(table->context, outdated);
 	MemoryContextSetParent(context, TopMemoryContext);
 	table->context = context;
-	table->states = kept ? states : NULL;
+	table->checks = checks;
+	table->whens = whens;
 	table->valid = true;
+}
+
+static ExprState **
+compile_checks(const TupleConstr *constr)
+{
+	int count = constr == NULL ? 0 : constr->num_check;
+	ExprState **checks = count == 0 ? NULL : palloc_array(ExprState *, count);
+
+	for (int i = 0; i < count; i++)
+	{
+		Expr *check = stringToNode(constr->check[i].ccbin);
+
+		if (!CHECK_IS_PLAIN(constr, i) || !expression_is_plain((Node *) check))
+			return NULL;
+		checks[i] = ExecInitExpr(expression_planner(check), NULL);
+	}
+	return checks;
+}
+
+static ExprState **
+compile_whens(const TriggerDesc *triggers, const TupleConstr *constr)
+{
+	ExprState **whens = NULL;
+
+	for (int i = 0; triggers != NULL && !HAS_VIRTUAL(constr) && i < triggers->numtriggers; i++)
+	{
+		ExprState *when = compile_when(&triggers->triggers[i]);
+
+		if (when != NULL && whens == NULL)
+			whens = palloc0_array(ExprState *, triggers->numtriggers);
+		if (when != NULL)
+			whens[i] = when;
+	}
+	return whens;
+}
+
+/* compile_when reads the old row as the inner one and the new row as the outer one, as the executor. */
+static ExprState *
+compile_when(const Trigger *trigger)
+{
+	Node *when = trigger->tgqual == NULL ? NULL : stringToNode(trigger->tgqual);
+	List *conditions;
+
+	if (when == NULL || !expression_is_plain(when))
+		return NULL;
+	ChangeVarNodes(when, PRS2_OLD_VARNO, INNER_VAR, 0);
+	ChangeVarNodes(when, PRS2_NEW_VARNO, OUTER_VAR, 0);
+	conditions = make_ands_implicit((Expr *) when);
+	return ExecInitQual((List *) expression_planner((Expr *) conditions), NULL);
 }
 
 static void

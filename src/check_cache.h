@@ -1,6 +1,7 @@
 /*
  * check_cache.h
- *		Compiled CHECK constraints of the tables of sales_crm, kept for the session.
+ *		Compiled CHECK constraints and WHEN conditions of the tables of sales_crm, kept for the
+ *		session.
  */
 #ifndef SCRM_CHECK_CACHE_H
 #define SCRM_CHECK_CACHE_H
@@ -11,7 +12,7 @@
 
 extern void check_cache_init(void);
 
-/* Fills in what ExecConstraints() would make itself with the first row that it checks */
+/* Fills in what the executor would make itself with the first row that it checks */
 extern void check_cache_fill(ResultRelInfo *result);
 
 #endif /* SCRM_CHECK_CACHE_H */

@@ -44,9 +44,10 @@
 
 /* 18 has constraints that are not enforced, and columns that are computed when they are read */
 #if PG_VERSION_NUM >= 180000
-#define CHECK_IS_PLAIN(constr, i) \
-	((constr)->check[i].ccenforced && !(constr)->has_generated_virtual)
+#define HAS_VIRTUAL(constr) ((constr) != NULL && (constr)->has_generated_virtual)
+#define CHECK_IS_PLAIN(constr, i) ((constr)->check[i].ccenforced && !HAS_VIRTUAL(constr))
 #else
+#define HAS_VIRTUAL(constr) ((void) (constr), false)
 #define CHECK_IS_PLAIN(constr, i) true
 #endif
 

@@ -1,5 +1,5 @@
--- Promise: CHECK constraints of the tables hold in every statement, though their compiled form is kept
--- from one to the next. Checked: constraints that come, change and go in the session, in savepoints
+-- Promise: CHECK constraints and WHEN conditions of triggers hold in every statement, though their compiled
+-- form is kept from one to the next. Checked: those that come, change and go in the session, in savepoints
 -- too; every way of writing; the user's functions; and that what has changed is freed.
 CREATE FUNCTION pg_temp.kept_bytes() RETURNS numeric LANGUAGE sql AS $$
 	SELECT sum(total_bytes) FROM pg_backend_memory_contexts WHERE name = 'sales_crm checks of a table'$$;
@@ -21,7 +21,7 @@ END
 $$;
 
 BEGIN;
-SELECT plan(20);
+SELECT plan(27);
 SELECT cmp_ok(pg_temp.kept_bytes(), '<=', (SELECT bytes * 1.5 + 65536 FROM public.kept), 'what changed a hundred times is freed');
 
 -- Kept at all: otherwise the rest would say nothing
@@ -69,6 +69,35 @@ BEGIN
 END
 $$;
 SELECT lives_ok($$INSERT INTO sales_crm.account (name) VALUES ('outer'), ('other')$$, 'a constraint may write to its own table');
+
+-- WHEN of triggers: the first of two statements compiles, the second has what is kept
+CREATE TABLE pg_temp.fired (trigger text, name text);
+CREATE FUNCTION pg_temp.fire() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO pg_temp.fired VALUES (TG_NAME, NEW.name); RETURN NEW; END$$;
+CREATE FUNCTION pg_temp.fired(first text, second text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	DELETE FROM pg_temp.fired;
+	UPDATE sales_crm.lost_reason SET name = first WHERE lost_reason_id = -1;
+	UPDATE sales_crm.lost_reason SET name = second WHERE lost_reason_id = -1;
+	RETURN (SELECT string_agg(trigger || ' ' || name, ', ' ORDER BY name, trigger) FROM pg_temp.fired);
+END$$;
+INSERT INTO sales_crm.lost_reason (lost_reason_id, name) VALUES (-1, 'none');
+SELECT is(pg_temp.fired('1', '2'), NULL, 'no trigger');
+CREATE TRIGGER always BEFORE UPDATE ON sales_crm.lost_reason FOR EACH ROW EXECUTE FUNCTION pg_temp.fire();
+CREATE TRIGGER before BEFORE UPDATE ON sales_crm.lost_reason FOR EACH ROW WHEN (NEW.name < '5' AND OLD.name <> NEW.name) EXECUTE FUNCTION pg_temp.fire();
+CREATE TRIGGER late AFTER UPDATE ON sales_crm.lost_reason FOR EACH ROW WHEN (OLD.name IS DISTINCT FROM NEW.name) EXECUTE FUNCTION pg_temp.fire();
+SELECT is(pg_temp.fired('3', '4'), 'always 3, before 3, late 3, always 4, before 4, late 4', 'WHEN that holds');
+SELECT is(pg_temp.fired('6', '6'), 'always 6, always 6, late 6', 'one that does not');
+SAVEPOINT before;
+DROP TRIGGER before ON sales_crm.lost_reason;
+CREATE TRIGGER before BEFORE UPDATE ON sales_crm.lost_reason FOR EACH ROW WHEN (NEW.name > '7') EXECUTE FUNCTION pg_temp.fire();
+SELECT is(pg_temp.fired('7', '8'), 'always 7, late 7, always 8, before 8, late 8', 'another one counts at once');
+ROLLBACK TO before;
+SELECT is(pg_temp.fired('4', '8'), 'always 4, before 4, late 4, always 8, late 8', 'and the old one after a rollback');
+CREATE FUNCTION public.wants(text) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';
+CREATE TRIGGER early BEFORE UPDATE ON sales_crm.lost_reason FOR EACH ROW WHEN (public.wants(NEW.name)) EXECUTE FUNCTION pg_temp.fire();
+SELECT is(pg_temp.fired('8', '9'), 'always 8, early 8, always 9, early 9, late 9', 'a function of the user''s');
+CREATE OR REPLACE FUNCTION public.wants(text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$SELECT $1 = '8'$$;
+SELECT is(pg_temp.fired('8', '9'), 'always 8, early 8, late 8, always 9, late 9', 'whose present body counts');
 
 -- A table that is as setup() makes it, written while it is written
 CREATE FUNCTION public.again() RETURNS trigger LANGUAGE plpgsql AS $$
