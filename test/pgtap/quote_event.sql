@@ -28,6 +28,10 @@ SELECT is_empty($$ SELECT quote_event_id FROM sales_crm.quote_event e WHERE e.sh
 SET TimeZone = 'Asia/Kathmandu';
 SET DateStyle = 'German';
 SET extra_float_digits = 0;
+-- No setting of the session gets into what happened
+CREATE TEMP TABLE german AS SELECT sales_crm.create_quote(min(opportunity_id)) AS quote_id FROM sales_crm.opportunity;
+SELECT count(s) FROM german, sales_crm.send_quote(quote_id) s \gset
+SELECT matches(data ->> 'valid_until', '^\d{4}-\d\d-\d\d$', 'days are written as in ISO 8601') FROM sales_crm.quote_event JOIN german USING (quote_id) WHERE kind = 'sent';
 SELECT is_empty($$ SELECT * FROM sales_crm.verify_quote_events() $$, 'whatever the session''s settings');
 RESET ALL;
 SELECT is((SELECT (position, at > now() - interval '1 hour', data)::text FROM sales_crm.quote_event WHERE kind = 'note'), '(6,t,"{""e"": [], ""n"": 1.50, ""z"": null}")', 'place, time and hash that were given are not taken');
@@ -37,7 +41,7 @@ SELECT throws_ok($$ INSERT INTO sales_crm.quote_event (quote_id, kind) VALUES (-
 SELECT throws_ok($$ INSERT INTO sales_crm.quote_event (quote_id, kind, data) SELECT min(quote_id), 'note', NULL FROM offer $$, '23502', NULL, 'an event without data');
 
 -- Checkpoints
-SELECT is(sales_crm.checkpoint_quote_events(), 3::bigint, 'the first checkpoint has the ends of all chains');
+SELECT is(sales_crm.checkpoint_quote_events(), 4::bigint, 'the first checkpoint has the ends of all chains');
 SELECT is(sales_crm.checkpoint_quote_events(), 0::bigint, 'and nothing is left for a second one');
 INSERT INTO sales_crm.quote_event (quote_id, kind) SELECT (SELECT max(quote_id) FROM offer), 'note' FROM generate_series(1, 2);
 SELECT is((SELECT h.position || ' ' || h.pending FROM sales_crm.quote_event_head() h), '1 2', 'events since are waiting');
@@ -101,11 +105,6 @@ SELECT matches(pg_temp.found($$ UPDATE sales_crm.quote_event SET position = 100 
 SELECT matches(pg_temp.found($$ DELETE FROM sales_crm.quote_event_checkpoint WHERE position = 2 $$), 'checkpoint is not the one that was anchored', 'the last checkpoint gone');
 SELECT matches(pg_temp.found($$ DELETE FROM sales_crm.quote_event_checkpoint WHERE position = 1 $$), 'checkpoint does not follow the one before; checkpoints before this one are missing', 'the first one gone');
 SELECT matches(pg_temp.found($$ UPDATE sales_crm.quote_event_checkpoint SET heads = heads - 0 WHERE position = 1 $$), 'checkpoint is not what its hash says', 'a head taken out');
-
--- No setting of the session gets into what happened
-CREATE TEMP TABLE german AS SELECT sales_crm.create_quote(min(opportunity_id)) AS quote_id FROM sales_crm.opportunity;
-SELECT count(s) FROM german, sales_crm.send_quote(quote_id) s \gset
-SELECT matches(data ->> 'valid_until', '^\d{4}-\d\d-\d\d$', 'days are written as in ISO 8601') FROM sales_crm.quote_event JOIN german USING (quote_id) WHERE kind = 'sent';
 
 SELECT * FROM finish();
 ROLLBACK;
