@@ -14,16 +14,21 @@
  * left with any other WHEN, and with all constraints of a table that has another one. The
  * definitions come from the relation cache, whose callback marks what has changed.
  *
+ * The CHECK that a file's content has its checksum would hash it again, right after the checksum was
+ * computed: sha256() remembers the last bytes here (digest.h).
+ *
  * Memory: what is compiled lives in one context per table. What has changed may still be in use
  * by an outer statement, so it is freed at the end of the transaction.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "executor/execExpr.h"
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/optimizer.h"
 #include "rewrite/rewriteManip.h"
+#include "utils/fmgroids.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
@@ -31,6 +36,7 @@
 
 #include "check_cache.h"
 #include "compat.h"
+#include "digest.h"
 #include "expression.h"
 
 typedef struct TableChecks
@@ -50,6 +56,7 @@ static void compile(TableChecks *table, const ResultRelInfo *result);
 static ExprState **compile_checks(const TupleConstr *constr);
 static ExprState **compile_whens(const TriggerDesc *triggers, const TupleConstr *constr);
 static ExprState *compile_when(const Trigger *trigger);
+static void use_digest(ExprState *state);
 static void relcache_callback(Datum arg, Oid relid);
 static void free_outdated(XactEvent event, void *arg);
 
@@ -133,6 +140,7 @@ compile_checks(const TupleConstr *constr)
 		if (!CHECK_IS_PLAIN(constr, i) || !expression_is_plain((Node *) check))
 			return NULL;
 		checks[i] = ExecInitExpr(expression_planner(check), NULL);
+		use_digest(checks[i]);
 	}
 	return checks;
 }
@@ -167,6 +175,20 @@ compile_when(const Trigger *trigger)
 	ChangeVarNodes(when, PRS2_NEW_VARNO, OUTER_VAR, 0);
 	conditions = make_ands_implicit((Expr *) when);
 	return ExecInitQual((List *) expression_planner((Expr *) conditions), NULL);
+}
+
+/* use_digest puts the function that remembers in the place of sha256(). */
+static void
+use_digest(ExprState *state)
+{
+	for (int i = 0; i < state->steps_len; i++)
+	{
+		ExprEvalStep *step = &state->steps[i];
+
+		if (ExecEvalStepOp(state, step) == STEP_OF_STRICT_FUNCTION &&
+			step->d.func.finfo->fn_oid == F_SHA256)
+			step->d.func.fn_addr = digest_sha256;
+	}
 }
 
 static void

@@ -99,4 +99,11 @@
 	ExecInsertIndexTuples(result, row, estate, true, false, NULL, NIL)
 #endif
 
+/* 18 has a step of its own for strict functions of one argument */
+#if PG_VERSION_NUM >= 180000
+#define STEP_OF_STRICT_FUNCTION EEOP_FUNCEXPR_STRICT_1
+#else
+#define STEP_OF_STRICT_FUNCTION EEOP_FUNCEXPR_STRICT
+#endif
+
 #endif /* SCRM_COMPAT_H */

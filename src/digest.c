@@ -1,10 +1,11 @@
 /*
  * digest.c
- *		SHA-256 of snapshots and documents.
+ *		SHA-256 of snapshots, documents and files.
  *
  * Whoever freezes a quote computes the hashes, and the guard of quote does not take anybody's word
  * for them; the bytes of the last snapshot and document are kept with their hashes, so that the
- * guard compares bytes instead of writing the jsonb as text and hashing once more.
+ * guard compares bytes instead of writing the jsonb as text and hashing once more. So does the CHECK of
+ * attachment_content with the content that was hashed when it was attached.
  *
  * Memory: the caller's; what is remembered lives as long as the session.
  */
@@ -33,6 +34,7 @@ typedef struct Remembered
 	uint8 hash[PG_SHA256_DIGEST_LENGTH];
 } Remembered;
 
+static bytea *hash_bytes(const char *bytes, size_t length);
 static bytea *look_up(const Remembered *last, const char *bytes, size_t length);
 static void remember(Remembered *last, const char *bytes, size_t length, const bytea *hash);
 
@@ -54,18 +56,8 @@ bytea *
 digest_of_string(const char *string, size_t length)
 {
 	char *utf8 = pg_server_to_any(string, (int) length, PG_UTF8);
-	bytea *hash = palloc(VARHDRSZ + PG_SHA256_DIGEST_LENGTH);
-	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
 
-	if (utf8 != string)
-		length = strlen(utf8);
-	SET_VARSIZE(hash, VARHDRSZ + PG_SHA256_DIGEST_LENGTH);
-	if (pg_cryptohash_init(context) < 0 ||
-		pg_cryptohash_update(context, (const uint8 *) utf8, length) < 0 ||
-		pg_cryptohash_final(context, (uint8 *) VARDATA(hash), PG_SHA256_DIGEST_LENGTH) < 0)
-		elog(ERROR, "could not compute a SHA-256: %s", pg_cryptohash_error(context));
-	pg_cryptohash_free(context);
-	return hash;
+	return hash_bytes(utf8, utf8 != string ? strlen(utf8) : length);
 }
 
 char *
@@ -108,6 +100,44 @@ digest_of_jsonb(Jsonb *given)
 		hash = digest_of_string(string, strlen(string));
 		remember(&last, (const char *) given, length, hash);
 	}
+	return hash;
+}
+
+bytea *
+digest_of_bytes(const bytea *given)
+{
+	static Remembered last;
+	const char *bytes = VARDATA_ANY(given);
+	size_t length = VARSIZE_ANY_EXHDR(given);
+	bytea *hash = look_up(&last, bytes, length);
+
+	if (hash == NULL)
+	{
+		hash = hash_bytes(bytes, length);
+		remember(&last, bytes, length, hash);
+	}
+	return hash;
+}
+
+/* bytea: bytea */
+Datum
+digest_sha256(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BYTEA_P(digest_of_bytes(PG_GETARG_BYTEA_PP(0)));
+}
+
+static bytea *
+hash_bytes(const char *bytes, size_t length)
+{
+	bytea *hash = palloc(VARHDRSZ + PG_SHA256_DIGEST_LENGTH);
+	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
+
+	SET_VARSIZE(hash, VARHDRSZ + PG_SHA256_DIGEST_LENGTH);
+	if (pg_cryptohash_init(context) < 0 ||
+		pg_cryptohash_update(context, (const uint8 *) bytes, length) < 0 ||
+		pg_cryptohash_final(context, (uint8 *) VARDATA(hash), PG_SHA256_DIGEST_LENGTH) < 0)
+		elog(ERROR, "could not compute a SHA-256: %s", pg_cryptohash_error(context));
+	pg_cryptohash_free(context);
 	return hash;
 }
 

@@ -1,7 +1,7 @@
 -- Promise: a file's content is stored once, unchanged and checked, and goes with its last
 -- attachment; notes are kept as they were written.
 BEGIN;
-SELECT plan(28);
+SELECT plan(50);
 INSERT INTO sales_crm.member (name, login) VALUES ('Sam', current_user);
 INSERT INTO sales_crm.account (name) VALUES ('Acme');
 INSERT INTO sales_crm.opportunity (name, account_id) SELECT 'Deal', account_id FROM sales_crm.account;
@@ -22,7 +22,12 @@ SELECT is(count(*), 0::bigint, 'until that goes, too') FROM sales_crm.attachment
 
 SELECT is(sales_crm.media_type_of(content), expected, coalesce(expected, 'no magic')) FROM (VALUES
 	('\x89504e470d0a1a0a00'::bytea, 'image/png'), ('\xffd8ffe0', 'image/jpeg'), ('GIF89a', 'image/gif'),
-	('RIFF....WEBPVP8 ', 'image/webp'), ('\x504b030400', 'application/zip'), ('hello', NULL), ('', NULL)) AS v (content, expected);
+	('RIFF....WEBPVP8 ', 'image/webp'), ('\x504b030400', 'application/zip'), ('hello', NULL), ('', NULL),
+	('GIF87a', 'image/gif'), ('\x49492a00', 'image/tiff'), ('\x4d4d002a', 'image/tiff'), ('\x504b0506', 'application/zip'), ('\x1f8b0800', 'application/gzip'),
+	('\xd0cf11e0a1b11ae1', 'application/x-ole-storage'), ('BEGIN:VCALENDAR', 'text/calendar'), ('RIFF....WAVE', NULL), ('RIFF....WEB', NULL), ('%PDF', NULL)) AS v (content, expected);
+SELECT is(sales_crm.media_type_fits(media_type, content), expected, media_type || CASE WHEN expected THEN ' fits' ELSE ' does not' END) FROM (VALUES
+	('application/msword', '\xd0cf11e0a1b11ae1'::bytea, true), ('application/vnd.ms-excel', '\x504b0304', false),
+	('application/vnd.oasis.opendocument.text', '\x504b0304', true), ('application/vnd.oasis.opendocument', 'x', true), ('text/calendar', 'x', true)) AS v (media_type, content, expected);
 SELECT throws_ok($$EXECUTE attach('x.png', 'image/png', '%PDF-1.7')$$, '22023', 'content is not of media type "image/png"', 'a PDF is no PNG');
 SELECT throws_ok($$EXECUTE attach('x.pdf', 'application/pdf', '<html>')$$, '22023', NULL, 'HTML is no PDF');
 SELECT throws_ok($$EXECUTE attach('x.docx', 'application/vnd.openxmlformats-officedocument.wordprocessingml.document', 'MZ')$$, '22023', NULL, 'a program is no document');
@@ -33,6 +38,12 @@ SELECT throws_ok($$EXECUTE attach('big', NULL, '12345678901')$$, '54000', 'attac
 SELECT throws_ok($$EXECUTE attach('../x', NULL, 'x')$$, '23514', NULL, 'a file name is no path');
 SELECT throws_ok($$EXECUTE attach('x', NULL, NULL)$$, '23502', NULL, 'no content');
 SELECT throws_ok($$UPDATE sales_crm.attachment SET content = 'x'$$, '23001', NULL, 'content does not change');
+SELECT throws_ok(format('UPDATE sales_crm.attachment SET %s', change), '23001', 'content of an attachment cannot be changed', change)
+FROM unnest(array['sha256 = sha256(''x'')', 'size = size + 1', 'media_type = ''text/plain''']) change;
+SELECT lives_ok($$UPDATE sales_crm.attachment SET file_name = 'renamed ' || file_name, media_type = media_type$$, 'its name does');
+-- The checksum is asked for again with the same bytes and with others: a remembered one is of these bytes alone
+SELECT throws_ok(format('INSERT INTO sales_crm.attachment_content (sha256, content) VALUES (%L, %L)', sha256, content), '23514', NULL, 'content has its checksum')
+FROM (VALUES (sha256('other'), 'a,b'::bytea), (sha256('a,b'), 'a,c'), (sha256('a,c'), 'a,')) AS v (sha256, content);
 SELECT throws_ok($$DELETE FROM sales_crm.attachment_content$$, '23503', NULL, 'nor go while it is attached');
 SELECT throws_ok($$SELECT sales_crm.download_attachment(0)$$, 'P0002', NULL, 'no such attachment');
 SELECT is_empty('SELECT FROM sales_crm.verify_attachments()', 'verify_attachments() finds nothing');

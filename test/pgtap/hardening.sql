@@ -14,7 +14,6 @@ INSERT INTO definer VALUES
 	('appointment_guard', 'company and zones, whatever rights the caller has'),
 	('appointment_history', 'appointment_change is nobody''s to write'),
 	('attachment_forget', 'attachment_content is nobody''s to write'),
-	('attachment_guard', 'attachment_content is nobody''s to write'),
 	('discount_approval_follow', 'a task for a manager, a discount on approval'),
 	('email_attachments', 'attachments follow their e-mail, whoever attached them'),
 	('email_guard', 'the account of an opportunity'),
