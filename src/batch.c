@@ -2,8 +2,8 @@
  * batch.c
  *		Collects the rows that a statement's consequences write, and writes them set by set.
  *
- * One row, the common case, goes to the statement as plain parameters; more go as arrays that the
- * statement unnests.
+ * One row, the common case, is written without a statement where the plan knows how, or goes to it as
+ * plain parameters; more go as arrays that the statement unnests.
  *
  * Memory: arrays grow in the context that was current at batch_open(), up to one batch; values by
  * reference live in a context of their own that each flush empties. So a statement of any size
@@ -24,6 +24,9 @@
 
 static void batch_grow(Batch *batch);
 static void batch_flush(Batch *batch);
+static void batch_write_one(const Batch *batch);
+static NullableDatum first_value(const Batch *batch, int column);
+static void batch_run(Batch *batch);
 static ScrmPlan *plan_for_rows(BatchPlan *plan, bool many);
 static char *text_for_rows(const BatchPlan *plan, bool many);
 static Datum column_array(const Batch *batch, int column);
@@ -109,6 +112,34 @@ batch_grow(Batch *batch)
 static void
 batch_flush(Batch *batch)
 {
+	if (batch->nrows == 1 && batch->plan->write_one != NULL)
+		batch_write_one(batch);
+	else
+		batch_run(batch);
+	batch->nrows = 0;
+	if (batch->context != NULL)
+		MemoryContextReset(batch->context);
+}
+
+static void
+batch_write_one(const Batch *batch)
+{
+	NullableDatum values[SCRM_PLAN_MAX_ARGS];
+
+	for (int i = 0; i < batch->plan->nargs; i++)
+		values[i] = i < batch->plan->ncolumns ? first_value(batch, i) : batch->constants[i];
+	batch->plan->write_one(values);
+}
+
+static NullableDatum
+first_value(const Batch *batch, int column)
+{
+	return (NullableDatum){.value = batch->values[column][0], .isnull = batch->nulls[column][0]};
+}
+
+static void
+batch_run(Batch *batch)
+{
 	bool many = batch->nrows > 1;
 	ScrmPlan *plan = plan_for_rows(batch->plan, many);
 	Datum values[SCRM_PLAN_MAX_ARGS];
@@ -120,17 +151,12 @@ batch_flush(Batch *batch)
 		NullableDatum value = batch->constants[i];
 
 		if (i < batch->plan->ncolumns)
-			value =
-				many ? batch_value(column_array(batch, i))
-					 : (NullableDatum){.value = batch->values[i][0], .isnull = batch->nulls[i][0]};
+			value = many ? batch_value(column_array(batch, i)) : first_value(batch, i);
 		values[i] = value.value;
 		nulls[i] = value.isnull ? 'n' : ' ';
 	}
 	(void) plan_run(plan, PLAN_WRITE, values, nulls);
 	plan_end();
-	batch->nrows = 0;
-	if (batch->context != NULL)
-		MemoryContextReset(batch->context);
 }
 
 /* plan_for_rows returns the statement for one row or for many. */

@@ -20,7 +20,9 @@ typedef struct BatchPlan
 	int ncolumns;
 	int nargs;					   /* columns and what follows them */
 	Oid types[SCRM_PLAN_MAX_ARGS]; /* of all of these */
-	ScrmPlan one;				   /* both filled in by batch_close() */
+	/* Does the same for one row without the statement, given all of these; may be NULL */
+	void (*write_one)(const NullableDatum *values);
+	ScrmPlan one; /* both filled in by batch_close() */
 	ScrmPlan many;
 } BatchPlan;
 

@@ -19,6 +19,7 @@
 #include "batch.h"
 #include "compat.h"
 #include "configuration.h"
+#include "insert.h"
 #include "member.h"
 #include "opportunity.h"
 #include "trigger.h"
@@ -27,6 +28,22 @@ PG_FUNCTION_INFO_V1(scrm_opportunity_follow_up);
 PG_FUNCTION_INFO_V1(scrm_add_working_days);
 
 #define MAX_DAYS 3650
+
+/* Columns in the order of the plan's arguments, and what is the same for all */
+static const RowColumn task_columns[] = {
+	{"opportunity_id", INT8OID}, {"assignee_id", INT8OID}, {"follow_up_rule_id", INT8OID},
+	{"subject", TEXTOID},		 {"due_on", DATEOID},	   {"created_by", INT8OID},
+	{"origin", TEXTOID},
+};
+static AttrNumber task_attnums[lengthof(task_columns)];
+static RowMap task_map = {
+	.table = "task",
+	.columns = task_columns,
+	.ncolumns = lengthof(task_columns),
+	.attnums = task_attnums,
+};
+
+static void write_task(const NullableDatum *values);
 
 static BatchPlan task_plan = {
 	.sql =
@@ -37,6 +54,7 @@ static BatchPlan task_plan = {
 	.ncolumns = 5,
 	.nargs = 6,
 	.types = {INT8OID, INT8OID, INT8OID, TEXTOID, DATEOID, INT8OID},
+	.write_one = write_task,
 };
 
 /*
@@ -203,6 +221,17 @@ follow_up_add(FollowUp *follow_up, const OpportunityRow *row, const Phase *phase
 			batch_add(&follow_up->tasks, task);
 		}
 	}
+}
+
+static void
+write_task(const NullableDatum *values)
+{
+	static Insert insert = {.map = &task_map};
+	NullableDatum task[lengthof(task_columns)];
+
+	memcpy(task, values, sizeof(NullableDatum) * task_plan.nargs);
+	task[task_plan.nargs] = batch_value(CStringGetTextDatum("follow_up"));
+	(void) insert_row(&insert, task, NULL);
 }
 
 /*

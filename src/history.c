@@ -15,12 +15,44 @@
 #include "compat.h"
 #include "configuration.h"
 #include "format.h"
+#include "insert.h"
 #include "member.h"
 #include "opportunity.h"
 #include "transition.h"
 #include "trigger.h"
 
 PG_FUNCTION_INFO_V1(scrm_opportunity_history);
+
+/* Columns in the order of the plans' arguments */
+static const RowColumn stay_columns[] = {
+	{"opportunity_id", INT8OID},
+	{"phase_id", INT8OID},
+	{"entered_at", TIMESTAMPTZOID},
+	{"by", INT8OID},
+};
+static AttrNumber stay_attnums[lengthof(stay_columns)];
+static RowMap stay_map = {
+	.table = "phase_stay",
+	.columns = stay_columns,
+	.ncolumns = lengthof(stay_columns),
+	.attnums = stay_attnums,
+};
+
+static const RowColumn change_columns[] = {
+	{"opportunity_id", INT8OID}, {"field", TEXTOID}, {"old", TEXTOID}, {"new", TEXTOID},
+	{"rule", TEXTOID},			 {"by", INT8OID},
+};
+static AttrNumber change_attnums[lengthof(change_columns)];
+static RowMap change_map = {
+	.table = "opportunity_change",
+	.columns = change_columns,
+	.ncolumns = lengthof(change_columns),
+	.attnums = change_attnums,
+};
+
+static void write_stay(const NullableDatum *stay);
+static void write_move(const NullableDatum *move);
+static void write_change(const NullableDatum *change);
 
 static BatchPlan enter_plan = {
 	.sql = "INSERT INTO sales_crm.phase_stay (opportunity_id, phase_id, entered_at, by)"
@@ -29,6 +61,7 @@ static BatchPlan enter_plan = {
 	.ncolumns = 3,
 	.nargs = 4,
 	.types = {INT8OID, INT8OID, TIMESTAMPTZOID, INT8OID},
+	.write_one = write_stay,
 };
 
 /* A move, with the change of phase_id that goes with it */
@@ -45,6 +78,7 @@ static BatchPlan move_plan = {
 	.ncolumns = 5,
 	.nargs = 6,
 	.types = {INT8OID, INT8OID, TIMESTAMPTZOID, TEXTOID, TEXTOID, INT8OID},
+	.write_one = write_move,
 };
 
 /* Puts the stays of opportunities in their order, the present one last */
@@ -70,6 +104,7 @@ static BatchPlan change_plan = {
 	.ncolumns = 5,
 	.nargs = 6,
 	.types = {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT8OID},
+	.write_one = write_change,
 };
 
 /* Columns of which changes go to opportunity_change */
@@ -197,6 +232,49 @@ add_change(Batch *changes, const OpportunityRow *old, const OpportunityRow *new,
 
 	batch_add(changes, change);
 	MemoryContextSwitchTo(caller);
+}
+
+static void
+write_stay(const NullableDatum *stay)
+{
+	static Insert insert = {.map = &stay_map};
+
+	(void) insert_row(&insert, stay, NULL);
+}
+
+/* write_move: opportunity_id, phase_id, entered_at, old, rule, by */
+static void
+write_move(const NullableDatum *move)
+{
+	static ScrmPlan leave = {
+		.sql = "UPDATE sales_crm.phase_stay SET left_at = $2"
+			   " WHERE opportunity_id = $1 AND left_at IS NULL",
+		.nargs = 2,
+		.argtypes = {INT8OID, TIMESTAMPTZOID},
+		.by_key = true,
+	};
+	Datum values[] = {move[0].value, move[2].value};
+	char *phase = psprintf(INT64_FORMAT, DatumGetInt64(move[1].value));
+	NullableDatum stay[] = {move[0], move[1], move[2], move[5]};
+	NullableDatum change[] = {
+		move[0], batch_value(CStringGetTextDatum("phase_id")),
+		move[3], batch_value(CStringGetTextDatum(phase)),
+		move[4], move[5],
+	};
+
+	plan_begin();
+	(void) plan_run(&leave, PLAN_WRITE, values, NULL);
+	plan_end();
+	write_stay(stay);
+	write_change(change);
+}
+
+static void
+write_change(const NullableDatum *change)
+{
+	static Insert insert = {.map = &change_map};
+
+	(void) insert_row(&insert, change, NULL);
 }
 
 /* rule_text returns the id of the rule that allowed the change. */
