@@ -23,7 +23,6 @@
 #include "check_cache.h"
 #include "compat.h"
 #include "lookup.h"
-#include "reference.h"
 #include "update.h"
 
 static bool is_plain(Relation relation);
@@ -119,7 +118,6 @@ open_result(EState *estate, Relation relation, AttrNumber column)
 	InitResultRelInfo(result, relation, 1, NULL, 0);
 	estate->es_opened_result_relations = list_make1(result);
 	check_cache_fill(result);
-	reference_fill(result, estate->es_query_cxt);
 	return result;
 }
 
