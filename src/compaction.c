@@ -57,6 +57,18 @@ PG_FUNCTION_INFO_V1(scrm_forecast_cell_weigh);
 /* Of a cell's weighted amount: beyond all that numeric(28,8) need hold */
 #define WEIGHTED_LIMIT INT64CONST(1000000000000000000)
 
+/* What the trigger of forecast_cell looks at */
+enum
+{
+	CELL_PHASE_ID,
+	CELL_AMOUNT,
+	CELL_PHASE_BASE,
+	CELL_OVERRIDE_WEIGHTED,
+	CELL_BASIS_POINTS,
+	CELL_WEIGHTED_AMOUNT,
+	CELL_COLUMNS
+};
+
 /* Key of the advisory lock, beside the schema's oid */
 #define FOLD_LOCK 1
 
@@ -168,10 +180,11 @@ static ScrmPlan sweep_plan = {
 /* Cells weighed with a probability of before are read more slowly; the trigger weighs them */
 static ScrmPlan reweigh_plan = {
 	.sql = "UPDATE sales_crm.forecast_cell c SET weighted_amount = NULL FROM sales_crm.phase p"
-		   " WHERE p.phase_id = c.phase_id AND (c.probability, c.weighted_amount) IS DISTINCT FROM"
-		   "  (p.probability, c.phase_base * p.probability + c.override_weighted)",
+		   " WHERE p.phase_id = c.phase_id AND (c.basis_points, c.weighted_amount) IS DISTINCT FROM"
+		   "  ((p.probability * 100)::integer, c.phase_base * p.probability + c.override_weighted)",
 };
 
+static bool weigh(Datum *values, int32 typmod);
 static uint64 run_alone(ScrmPlan *plan, PlanMode mode, Datum *values);
 static uint64 fold(int entries, BlockNumber from);
 
@@ -268,54 +281,71 @@ scrm_company_ledger(PG_FUNCTION_ARGS)
 Datum
 scrm_forecast_cell_weigh(PG_FUNCTION_ARGS)
 {
-	static const char *const names[] = {"phase_id", "phase_base", "override_weighted",
-										"probability", "weighted_amount"};
+	static const char *const names[CELL_COLUMNS] = {
+		[CELL_PHASE_ID] = "phase_id",		  [CELL_AMOUNT] = "amount",
+		[CELL_PHASE_BASE] = "phase_base",	  [CELL_OVERRIDE_WEIGHTED] = "override_weighted",
+		[CELL_BASIS_POINTS] = "basis_points", [CELL_WEIGHTED_AMOUNT] = "weighted_amount",
+	};
 	TriggerData *trigger =
 		trigger_require(fcinfo, "forecast_cell_weigh", TRIGGER_EVENT_BEFORE, TRIGGER_EVENT_ROW);
 	Relation relation = trigger->tg_relation;
+	TupleDesc tupdesc = RelationGetDescr(relation);
 	TupleTableSlot *slot =
 		TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? trigger->tg_trigslot : trigger->tg_newslot;
-	int columns[lengthof(names)];
-	Datum values[lengthof(names)] = {0};
-	bool nulls[lengthof(names)] = {false};
-	const Phase *phase;
+	HeapTuple tuple = ExecFetchSlotHeapTuple(slot, true, NULL);
+	int columns[CELL_COLUMNS];
+	Datum values[CELL_COLUMNS] = {0};
+	bool nulls[CELL_COLUMNS] = {false};
 
 	if (RelationGetRelid(relation) != plan_relation("forecast_cell"))
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 						errmsg("trigger function forecast_cell_weigh does not serve table \"%s\"",
 							   RelationGetRelationName(relation)),
 						errhint("Drop the trigger on that table.")));
-	for (int i = 0; i < (int) lengthof(names); i++)
+	for (int i = 0; i < CELL_COLUMNS; i++)
 	{
-		columns[i] = SPI_fnumber(RelationGetDescr(relation), names[i]);
+		columns[i] = SPI_fnumber(tupdesc, names[i]);
 		if (columns[i] <= 0)
 			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
 							errmsg("sales_crm.forecast_cell has no column \"%s\"", names[i]),
 							errhint("Add or rename it back.")));
 		values[i] = slot_getattr(slot, columns[i], &nulls[i]);
-		if (i < 3 && nulls[i])
-			return PointerGetDatum(ExecFetchSlotHeapTuple(slot, true, NULL));
+		if (i < CELL_BASIS_POINTS && nulls[i])
+			return PointerGetDatum(tuple);
+		if (i > CELL_PHASE_ID && i < CELL_BASIS_POINTS)
+			values[i] = PointerGetDatum(PG_DETOAST_DATUM(values[i]));
 	}
-	phase = configuration_find_phase(configuration_get(), DatumGetInt64(values[0]));
-	nulls[3] = nulls[4] = true;
-	if (phase != NULL)
-	{
-		values[3] = phase->probability;
-		values[4] = DirectFunctionCall2(
-			numeric_add, DirectFunctionCall2(numeric_mul, values[1], phase->probability),
-			values[2]);
-		/* What has no room is for the reader to refuse, not for the writer */
-		nulls[3] = nulls[4] = DatumGetBool(
-			DirectFunctionCall2(numeric_ge, DirectFunctionCall1(numeric_abs, values[4]),
-								NumericGetDatum(int64_to_numeric(WEIGHTED_LIMIT))));
-	}
-	if (!nulls[4])
-		values[4] = DirectFunctionCall2(
-			numeric, values[4],
-			Int32GetDatum(TupleDescAttr(RelationGetDescr(relation), columns[4] - 1)->atttypmod));
-	return PointerGetDatum(heap_modify_tuple_by_cols(ExecFetchSlotHeapTuple(slot, true, NULL),
-													 RelationGetDescr(relation), 2, columns + 3,
-													 values + 3, nulls + 3));
+	nulls[CELL_BASIS_POINTS] = nulls[CELL_WEIGHTED_AMOUNT] =
+		!weigh(values, TupleDescAttr(tupdesc, columns[CELL_WEIGHTED_AMOUNT] - 1)->atttypmod);
+	return PointerGetDatum(heap_modify_tuple_by_cols(tuple, tupdesc, CELL_COLUMNS - 1, columns + 1,
+													 values + 1, nulls + 1));
+}
+
+/*
+ * weigh fills in what a cell weighs, as numeric of that typmod, and by which probability. It says
+ * false when there is no such phase, and of an amount that has no room in the column, which is for
+ * the reader to refuse, not for the writer.
+ */
+static bool
+weigh(Datum *values, int32 typmod)
+{
+	const Phase *phase =
+		configuration_find_phase(configuration_get(), DatumGetInt64(values[CELL_PHASE_ID]));
+	Datum weighted;
+
+	if (phase == NULL)
+		return false;
+	weighted = DirectFunctionCall2(
+		numeric_add, DirectFunctionCall2(numeric_mul, values[CELL_PHASE_BASE], phase->probability),
+		values[CELL_OVERRIDE_WEIGHTED]);
+	if (DatumGetBool(DirectFunctionCall2(numeric_ge, DirectFunctionCall1(numeric_abs, weighted),
+										 NumericGetDatum(int64_to_numeric(WEIGHTED_LIMIT)))))
+		return false;
+	values[CELL_WEIGHTED_AMOUNT] = DirectFunctionCall2(numeric, weighted, Int32GetDatum(typmod));
+	values[CELL_BASIS_POINTS] = DirectFunctionCall1(
+		numeric_int4, DirectFunctionCall2(numeric_mul, phase->probability,
+										  NumericGetDatum(int64_to_numeric(100))));
+	return true;
 }
 
 /* run_alone runs one statement and returns its number of rows. */

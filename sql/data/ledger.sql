@@ -51,27 +51,32 @@
 	END IF;
 
 	IF sales_crm.setup_lacks('forecast_cell') THEN
+		-- Every read of the forecast takes all rows of this table apart: what has a fixed width comes first,
+		-- what is seldom asked for last, and numbers are stored in the form that arithmetic takes
 		CREATE TABLE sales_crm.forecast_cell (
+			cell bigint GENERATED ALWAYS AS (sales_crm.forecast_cell_key(phase_id, owner_id, source_id, month, currency)) STORED,
 			phase_id bigint NOT NULL,
+			opportunities bigint NOT NULL,
+			basis_points integer,
+			month date,
 			owner_id bigint,
 			source_id bigint,
-			month date,
-			currency text NOT NULL,
-			opportunities bigint NOT NULL,
 			amount numeric(26,4) NOT NULL,
+			weighted_amount numeric(28,8),
 			phase_base numeric NOT NULL,
 			override_weighted numeric NOT NULL,
-			probability numeric(5,2),
-			weighted_amount numeric(28,8),
-			cell bigint GENERATED ALWAYS AS (sales_crm.forecast_cell_key(phase_id, owner_id, source_id, month, currency)) STORED,
+			currency text NOT NULL,
 			CONSTRAINT forecast_cell_key UNIQUE NULLS NOT DISTINCT (phase_id, owner_id, source_id, month, currency)
 		) WITH (fillfactor = 70);
+		ALTER TABLE sales_crm.forecast_cell ALTER amount SET STORAGE PLAIN, ALTER weighted_amount SET STORAGE PLAIN,
+			ALTER phase_base SET STORAGE PLAIN, ALTER override_weighted SET STORAGE PLAIN;
 		ALTER TABLE sales_crm.forecast_cell REPLICA IDENTITY FULL;
 		COMMENT ON TABLE sales_crm.forecast_cell IS
 			'The sum of forecast_day per cell. What is in forecast_ledger comes on top: read the view forecast';
-		COMMENT ON COLUMN sales_crm.forecast_cell.probability IS 'Percent that the cell was weighed with, when it was last written';
+		COMMENT ON COLUMN sales_crm.forecast_cell.basis_points IS
+			'Probability that the cell was weighed with when it was last written, in hundredths of a percent';
 		COMMENT ON COLUMN sales_crm.forecast_cell.weighted_amount IS
-			'phase_base × probability + override_weighted: what the view forecast shows as long as the phase still has that probability';
+			'phase_base × that probability in percent + override_weighted: what the view forecast shows as long as the phase still has that probability';
 	END IF;
 
 	CREATE INDEX IF NOT EXISTS forecast_cell_cell_idx ON sales_crm.forecast_cell (cell);
