@@ -14,6 +14,26 @@
 #include "log.h"
 #include "session.h"
 
+const char *const field_names[FIELD_COUNT] = {
+	[FIELD_TEXT] = "text",
+	[FIELD_HTML] = "html",
+	[FIELD_BODY] = "body",
+	[FIELD_FROM] = "from",
+	[FIELD_FROM_NAME] = "from_name",
+	[FIELD_REPLY_TO] = "reply_to",
+	[FIELD_REPLY_TO_NAME] = "reply_to_name",
+	[FIELD_TO] = "to",
+	[FIELD_TO_NAME] = "to_name",
+	[FIELD_SUBJECT] = "subject",
+	[FIELD_MESSAGE_ID] = "message_id",
+	[FIELD_IN_REPLY_TO] = "in_reply_to",
+	[FIELD_REFERENCES] = "references",
+	[FIELD_ENVELOPE_FROM] = "envelope_from",
+	[FIELD_DATE] = "date",
+	[FIELD_AUTO_SUBMITTED] = "auto_submitted",
+	[FIELD_ATTACHMENTS] = "attachments",
+};
+
 typedef struct Step
 {
 	Delivery *delivery;
@@ -48,17 +68,23 @@ delivery_init(Session *of_session, CURLM *of_multi)
 }
 
 Delivery *
-delivery_create(const DeliveryKind *kind, long long message_id, long long fence, int attempt,
-				const char *payload)
+delivery_create(const DeliveryKind *kind, const Claimed *claimed)
 {
 	Delivery *delivery = g_new0(Delivery, 1);
 
 	delivery->kind = kind;
-	delivery->message_id = message_id;
-	delivery->fence = fence;
-	delivery->attempt = attempt;
-	delivery->payload_text = g_strdup(payload);
+	delivery->message_id = claimed->message_id;
+	delivery->fence = claimed->fence;
+	delivery->attempt = claimed->attempt;
+	delivery->payload_text = g_strdup(claimed->payload);
 	delivery->kept = g_ptr_array_new_with_free_func(g_free);
+	for (int i = 0; i < FIELD_COUNT; i++)
+	{
+		if (claimed->fields[i] == NULL)
+			continue;
+		delivery->fields[i] = g_strdup(claimed->fields[i]);
+		g_ptr_array_add(delivery->kept, (char *) delivery->fields[i]);
+	}
 	if (kind->host != NULL)
 		delivery->host = kind->host(delivery);
 	return delivery;
@@ -67,9 +93,11 @@ delivery_create(const DeliveryKind *kind, long long message_id, long long fence,
 void
 delivery_start(Delivery *delivery, const Config *config)
 {
+	bool has_fields_only = delivery->payload_text == NULL && delivery->payload == NULL;
+
 	delivery->config = config;
 	parse_payload(delivery);
-	if (!json_is_object(delivery->payload))
+	if (!has_fields_only && !json_is_object(delivery->payload))
 		delivery_end(delivery, VERDICT_FINAL, 0, "the message is not one that can be read");
 	else
 		delivery->kind->start(delivery);
@@ -231,17 +259,17 @@ delivery_work(Delivery *delivery, double now)
 {
 	Step *step = delivery->step;
 	CommandResult result;
-	bool is_ready = step != NULL && step->waited != NULL && step->waited->revents != 0;
+	bool has_fields_onlyy = step != NULL && step->waited != NULL && step->waited->revents != 0;
 
 	if (step == NULL)
 		return;
-	if (step->events != 0 && (is_ready || now >= step->until))
+	if (step->events != 0 && (has_fields_onlyy || now >= step->until))
 	{
 		DeliveryReady then = step->then_ready;
 
 		delivery->step = NULL;
 		g_free(step);
-		then(delivery, is_ready);
+		then(delivery, has_fields_onlyy);
 	}
 	else if (step->child != NULL && child_work(step->child, &result))
 	{

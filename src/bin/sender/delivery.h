@@ -24,6 +24,7 @@
 #include <libpq-fe.h>
 
 #include "config.h"
+#include "field.h"
 
 struct Session;
 struct Step;
@@ -39,6 +40,16 @@ typedef enum Verdict
 	VERDICT_GONE,	/* nor any other there: the endpoint of a webhook is gone */
 	VERDICT_STORED, /* a statement of the kind itself has completed the message */
 } Verdict;
+
+/* A message, as it was claimed */
+typedef struct Claimed
+{
+	long long message_id;
+	long long fence;
+	int attempt;					 /* 1 for the first */
+	const char *payload;			 /* NULL where the fields are all */
+	const char *fields[FIELD_COUNT]; /* NULL where there is none */
+} Claimed;
 
 struct DeliveryKind
 {
@@ -65,8 +76,9 @@ struct Delivery
 	const DeliveryKind *kind;
 	long long message_id;
 	long long fence;
-	int attempt;		  /* 1 for the first */
-	json_t *payload;	  /* from its start on */
+	int attempt;	 /* 1 for the first */
+	json_t *payload; /* from its start on; NULL where the fields are all */
+	const char *fields[FIELD_COUNT];
 	const Config *config; /* as it was when the delivery began */
 	void *state;		  /* the kind's own */
 
@@ -90,7 +102,7 @@ struct Delivery
 	char *reason;
 };
 
-/* A string of the payload; NULL where it is absent, null or no string. Lives as long as the delivery. */
+/* A string of the payload; NULL where it is a field, absent, null or no string. Lives as long as the delivery. */
 extern const char *delivery_text(Delivery *delivery, const char *key);
 
 /* printf into memory that lives as long as the delivery */
@@ -175,8 +187,7 @@ extern void delivery_blame_kind(Delivery *delivery);
 
 /* For the loop: makes one; starts it; looks whether its child process or socket has gone on */
 extern void delivery_init(struct Session *session, CURLM *multi);
-extern Delivery *delivery_create(const DeliveryKind *kind, long long message_id, long long fence,
-								 int attempt, const char *payload);
+extern Delivery *delivery_create(const DeliveryKind *kind, const Claimed *claimed);
 extern void delivery_start(Delivery *delivery, const Config *config);
 extern void delivery_work(Delivery *delivery, double now);
 

@@ -123,8 +123,7 @@ held_room(double now)
 }
 
 void
-held_add(const char *kind, long long message_id, long long fence, int attempt, const char *payload,
-		 double claimed_at)
+held_add(const char *kind, const Claimed *claimed, double claimed_at)
 {
 	for (size_t k = 0; k < G_N_ELEMENTS(kinds); k++)
 	{
@@ -132,7 +131,7 @@ held_add(const char *kind, long long message_id, long long fence, int attempt, c
 
 		if (strcmp(kinds[k]->name, kind) != 0)
 			continue;
-		delivery = delivery_create(kinds[k], message_id, fence, attempt, payload);
+		delivery = delivery_create(kinds[k], claimed);
 		delivery->renew_at = claimed_at + config->lease / 2;
 		delivery->lease_until = claimed_at + config->lease;
 		renew_at = fmin(renew_at, delivery->renew_at);

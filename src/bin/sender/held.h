@@ -15,6 +15,7 @@
 #include <glib.h>
 
 #include "config.h"
+#include "delivery.h"
 #include "session.h"
 
 /* once: kinds do not rest, but go on one by one, so that the program comes to an end */
@@ -33,8 +34,7 @@ extern char *held_claimable_kinds(double now);
 extern int held_room(double now);
 
 /* Takes a message that was claimed at that time, of clock_now(), of the kind with that name */
-extern void held_add(const char *kind, long long message_id, long long fence, int attempt,
-					 const char *payload, double claimed_at);
+extern void held_add(const char *kind, const Claimed *claimed, double claimed_at);
 
 extern guint held_length(void);
 

@@ -37,8 +37,23 @@
 /* Before it ends, whatever the database does */
 #define SECONDS_TO_REPORT 2.0
 
+/*
+ * One row at least. || has made a payload plain that is compressed, so that it is decompressed
+ * once; %s is a column for each of field_names
+ */
+#define CLAIM_SQL                                                                                  \
+	"SELECT c.message_id, c.kind, c.fence, c.attempt,"                                             \
+	" c.message_id IS NOT NULL OR sales_crm.sending_active(),"                                     \
+	" CASE WHEN c.kind = 'email' THEN NULL"                                                        \
+	" WHEN jsonb_typeof(p.payload) = 'object' THEN p.payload - '{text,html,body}'::text[]"         \
+	" ELSE 'null' END%s"                                                                           \
+	" FROM (VALUES (1)) one (one)"                                                                 \
+	" LEFT JOIN sales_crm.claim_messages($1, $2, make_interval(secs => $3::float8), $4) c ON true" \
+	" LEFT JOIN LATERAL (SELECT c.payload || '{}' AS payload OFFSET 0) p ON true"
+
 static Config *config;
 static LoopReload reload_config;
+static char *claim_sql;
 static Session *session;
 static Session *keeper; /* housekeeping has a connection of its own, since it may take its time */
 static CURLM *multi;
@@ -71,7 +86,10 @@ static void give_back(void);
 static bool is_idle(void);
 static int most_to_claim(double now);
 static void claim(double now);
+static char *make_claim_sql(void);
 static void take_claimed(void *context, const PGresult *result);
+static void take_message(const PGresult *result, int row);
+static const char *value_of(const PGresult *result, int row, int column);
 static void keep_house(double now);
 static void take_kept(void *context, const PGresult *result);
 static void wait_for_something(double until);
@@ -145,6 +163,7 @@ set_up(void)
 	multi = curl_multi_init();
 	session = session_create("sales_crm_sender", CHANNEL, 30);
 	keeper = session_create("sales_crm_sender housekeeping", NULL, INFINITY);
+	claim_sql = make_claim_sql();
 	delivery_init(session, multi);
 	held_init(once_only);
 	keep_at = clock_now();
@@ -162,6 +181,7 @@ tear_down(void)
 	curl_multi_cleanup(multi);
 	curl_global_cleanup();
 	config_free(config);
+	g_free(claim_sql);
 	close(wake_up[0]);
 	close(wake_up[1]);
 }
@@ -254,17 +274,25 @@ claim(double now)
 		claiming = true;
 		was_idle = is_idle();
 		claimed_at = now;
-		session_query(session,
-					  "SELECT c.message_id, c.kind, c.fence, c.attempt, c.payload,"
-					  " c.message_id IS NOT NULL OR sales_crm.sending_active()"
-					  " FROM (VALUES (1)) one (one) LEFT JOIN"
-					  " sales_crm.claim_messages($1, $2, make_interval(secs => $3::float8), $4) c"
-					  " ON true",
-					  G_N_ELEMENTS(values), values, NULL, false, take_claimed, NULL);
+		session_query(session, claim_sql, G_N_ELEMENTS(values), values, NULL, false, take_claimed,
+					  NULL);
 	}
 	g_free(list);
 	g_free(most);
 	g_free(lease);
+}
+
+static char *
+make_claim_sql(void)
+{
+	GString *columns = g_string_new(NULL);
+	char *sql;
+
+	for (int i = 0; i < FIELD_COUNT; i++)
+		g_string_append_printf(columns, ", p.payload ->> '%s'", field_names[i]);
+	sql = g_strdup_printf(CLAIM_SQL, columns->str);
+	g_string_free(columns, TRUE);
+	return sql;
 }
 
 static void
@@ -287,12 +315,10 @@ take_claimed(void *context, const PGresult *result)
 	any = !PQgetisnull(result, 0, 0);
 	found_none = !any && was_idle;
 	for (int i = 0; any && i < PQntuples(result); i++)
-		held_add(PQgetvalue(result, i, 1), atoll(PQgetvalue(result, i, 0)),
-				 atoll(PQgetvalue(result, i, 2)), atoi(PQgetvalue(result, i, 3)),
-				 PQgetvalue(result, i, 4), claimed_at);
+		take_message(result, i);
 	if (any)
 		quick_looks = QUICK_LOOKS;
-	if (PQgetvalue(result, 0, 5)[0] != 't')
+	if (PQgetvalue(result, 0, 4)[0] != 't')
 	{
 		if (!told_inactive)
 			log_warning("this database may not send: it is another one than the one activated, or "
@@ -305,6 +331,27 @@ take_claimed(void *context, const PGresult *result)
 	look_at = now + (any ? 0 : quick_looks > 0 ? QUICK_PAUSE : config->poll);
 	if (!any && quick_looks > 0)
 		quick_looks--;
+}
+
+static void
+take_message(const PGresult *result, int row)
+{
+	Claimed claimed = {
+		.message_id = atoll(PQgetvalue(result, row, 0)),
+		.fence = atoll(PQgetvalue(result, row, 2)),
+		.attempt = atoi(PQgetvalue(result, row, 3)),
+		.payload = value_of(result, row, 5),
+	};
+
+	for (int i = 0; i < FIELD_COUNT; i++)
+		claimed.fields[i] = value_of(result, row, 6 + i);
+	held_add(PQgetvalue(result, row, 1), &claimed, claimed_at);
+}
+
+static const char *
+value_of(const PGresult *result, int row, int column)
+{
+	return PQgetisnull(result, row, column) ? NULL : PQgetvalue(result, row, column);
 }
 
 /* keep_house has housekeeping() run each minute; the database sees to it that one does at a time. */

@@ -1,6 +1,6 @@
 /*
  * mime.c
- *		Makes the bytes of an e-mail (RFC 5322, MIME) of the payload of its message.
+ *		Makes the bytes of an e-mail (RFC 5322, MIME) of the fields of its message.
  *
  * GMime encodes what stands in it, and not libcurl, whose boundaries are random: an attempt that is
  * repeated has to be byte for byte the same, so that signatures (DKIM) and receivers that compare see
@@ -21,71 +21,74 @@
 static const char *text_of(const json_t *object, const char *key);
 static bool is_line(const char *text);
 static bool is_address(const char *address);
-static void add_headers(GString *out, const json_t *payload);
+static void add_headers(GString *out, const char *const *fields);
+static void add_date(GString *out, const char *when);
 static void add_header(GString *out, const char *name, const char *value);
 static void add_mailbox(GString *out, const char *header, const char *name, const char *address);
-static void add_ids(GString *out, const char *header, const json_t *ids);
-static void add_body(GString *out, const json_t *payload);
+static void add_ids(GString *out, const char *header, const char *ids);
+static void add_references(GString *out, const char *references);
+static void add_body(GString *out, const char *const *fields);
 static void add_text(GString *out, const char *subtype, const char *text);
 static void add_attachment(GString *out, const json_t *attachment, GBytes *content);
 static void
 add_encoded(GString *out, GMimeContentEncoding encoding, const char *content, size_t length);
-static char *add_multipart(GString *out, const json_t *payload, const char *subtype);
+static char *add_multipart(GString *out, const char *const *fields, const char *subtype);
+static void add_boundary(GString *out, const char *boundary, const char *end);
 
 const char *
-mime_refusal(const json_t *payload)
+mime_refusal(const char *const *fields, const json_t *attachments)
 {
-	static const char *const lines[] = {"from",		  "from_name",	   "to",		 "to_name",
-										"reply_to",	  "subject",	   "message_id", "in_reply_to",
-										"references", "envelope_from", "date"};
+	static const Field lines[] = {FIELD_FROM,		FIELD_FROM_NAME,	 FIELD_TO,
+								  FIELD_TO_NAME,	FIELD_REPLY_TO,		 FIELD_REPLY_TO_NAME,
+								  FIELD_SUBJECT,	FIELD_MESSAGE_ID,	 FIELD_IN_REPLY_TO,
+								  FIELD_REFERENCES, FIELD_ENVELOPE_FROM, FIELD_DATE};
 	const json_t *attachment;
 	size_t i;
 
 	for (i = 0; i < G_N_ELEMENTS(lines); i++)
 	{
-		if (!is_line(text_of(payload, lines[i])))
+		if (!is_line(fields[lines[i]]))
 			return "a header would hold a line break or another control character";
 	}
-	json_array_foreach(json_object_get(payload, "attachments"), i, attachment)
+	json_array_foreach(attachments, i, attachment)
 	{
 		if (!is_line(text_of(attachment, "file_name")) ||
 			!is_line(text_of(attachment, "media_type")))
 			return "the name of a file holds a control character";
 	}
-	if (!is_address(text_of(payload, "to")))
+	if (!is_address(fields[FIELD_TO]))
 		return "the recipient is not an address";
-	if (!is_address(text_of(payload, "from")))
+	if (!is_address(fields[FIELD_FROM]))
 		return "the sender is not an address";
-	if (text_of(payload, "reply_to") != NULL && !is_address(text_of(payload, "reply_to")))
+	if (fields[FIELD_REPLY_TO] != NULL && !is_address(fields[FIELD_REPLY_TO]))
 		return "the address for answers is not one";
-	if (text_of(payload, "envelope_from") != NULL && !is_address(text_of(payload, "envelope_from")))
+	if (fields[FIELD_ENVELOPE_FROM] != NULL && !is_address(fields[FIELD_ENVELOPE_FROM]))
 		return "the address for bounces is not one";
-	if (text_of(payload, "message_id") == NULL)
+	if (fields[FIELD_MESSAGE_ID] == NULL)
 		return "there is no Message-ID";
 	return NULL;
 }
 
 GString *
-mime_compose(const json_t *payload, const GPtrArray *contents)
+mime_compose(const char *const *fields, const json_t *attachments, const GPtrArray *contents)
 {
 	GString *out = g_string_sized_new(8192);
 
-	add_headers(out, payload);
+	add_headers(out, fields);
 	if (contents->len == 0)
-		add_body(out, payload);
+		add_body(out, fields);
 	else
 	{
-		char *boundary = add_multipart(out, payload, "mixed");
+		char *boundary = add_multipart(out, fields, "mixed");
 
-		g_string_append_printf(out, "\n--%s\n", boundary);
-		add_body(out, payload);
+		add_boundary(out, boundary, "\n");
+		add_body(out, fields);
 		for (guint i = 0; i < contents->len; i++)
 		{
-			g_string_append_printf(out, "\n--%s\n", boundary);
-			add_attachment(out, json_array_get(json_object_get(payload, "attachments"), i),
-						   g_ptr_array_index(contents, i));
+			add_boundary(out, boundary, "\n");
+			add_attachment(out, json_array_get(attachments, i), g_ptr_array_index(contents, i));
 		}
-		g_string_append_printf(out, "\n--%s--\n", boundary);
+		add_boundary(out, boundary, "--\n");
 		g_free(boundary);
 	}
 	return out;
@@ -94,7 +97,7 @@ mime_compose(const json_t *payload, const GPtrArray *contents)
 GString *
 mime_data(const GString *lines)
 {
-	GString *out = g_string_sized_new(lines->len + lines->len / 20);
+	GString *out = g_string_sized_new(lines->len + lines->len / 20 + 100);
 	const char *end = lines->str + lines->len;
 	const char *stop;
 
@@ -156,21 +159,32 @@ is_address(const char *address)
 }
 
 static void
-add_headers(GString *out, const json_t *payload)
+add_headers(GString *out, const char *const *fields)
 {
-	char *subject = g_mime_utils_header_encode_text(NULL, text_of(payload, "subject"), "utf-8");
-	const char *when = text_of(payload, "date");
-	GTimeZone *utc = g_time_zone_new_utc();
-	GDateTime *date = when == NULL ? NULL : g_date_time_new_from_iso8601(when, utc);
+	char *subject = g_mime_utils_header_encode_text(NULL, fields[FIELD_SUBJECT], "utf-8");
 
-	add_mailbox(out, "From", text_of(payload, "from_name"), text_of(payload, "from"));
-	add_mailbox(out, "To", text_of(payload, "to_name"), text_of(payload, "to"));
-	if (text_of(payload, "reply_to") != NULL)
-		add_mailbox(out, "Reply-To", text_of(payload, "reply_to_name"),
-					text_of(payload, "reply_to"));
+	add_mailbox(out, "From", fields[FIELD_FROM_NAME], fields[FIELD_FROM]);
+	add_mailbox(out, "To", fields[FIELD_TO_NAME], fields[FIELD_TO]);
+	if (fields[FIELD_REPLY_TO] != NULL)
+		add_mailbox(out, "Reply-To", fields[FIELD_REPLY_TO_NAME], fields[FIELD_REPLY_TO]);
 	if (subject != NULL)
 		add_header(out, "Subject", subject);
 	g_free(subject);
+	add_date(out, fields[FIELD_DATE]);
+	add_ids(out, "Message-Id", fields[FIELD_MESSAGE_ID]);
+	add_ids(out, "In-Reply-To", fields[FIELD_IN_REPLY_TO]);
+	add_references(out, fields[FIELD_REFERENCES]);
+	if (g_strcmp0(fields[FIELD_AUTO_SUBMITTED], "true") == 0)
+		add_header(out, "Auto-Submitted", "auto-generated");
+	add_header(out, "MIME-Version", "1.0");
+}
+
+static void
+add_date(GString *out, const char *when)
+{
+	GTimeZone *utc = g_time_zone_new_utc();
+	GDateTime *date = when == NULL ? NULL : g_date_time_new_from_iso8601(when, utc);
+
 	if (date != NULL)
 	{
 		char *text = g_mime_utils_header_format_date(date);
@@ -180,12 +194,6 @@ add_headers(GString *out, const json_t *payload)
 		g_date_time_unref(date);
 	}
 	g_time_zone_unref(utc);
-	add_ids(out, "Message-Id", json_object_get(payload, "message_id"));
-	add_ids(out, "In-Reply-To", json_object_get(payload, "in_reply_to"));
-	add_ids(out, "References", json_object_get(payload, "references"));
-	if (json_is_true(json_object_get(payload, "auto_submitted")))
-		add_header(out, "Auto-Submitted", "auto-generated");
-	add_header(out, "MIME-Version", "1.0");
 }
 
 /* add_header folds before blanks where a line would be too long. */
@@ -195,7 +203,8 @@ add_header(GString *out, const char *name, const char *value)
 	size_t column = strlen(name) + 1;
 	const char *word = value;
 
-	g_string_append_printf(out, "%s:", name);
+	g_string_append(out, name);
+	g_string_append_c(out, ':');
 	while (*word != '\0')
 	{
 		size_t blanks = word == value ? 0 : strspn(word, " \t");
@@ -225,7 +234,7 @@ add_mailbox(GString *out, const char *header, const char *name, const char *addr
 	else
 	{
 		char *phrase = g_mime_utils_header_encode_phrase(NULL, name, "utf-8");
-		char *value = g_strdup_printf("%s <%s>", phrase, ascii);
+		char *value = g_strconcat(phrase, " <", ascii, ">", NULL);
 
 		add_header(out, header, value);
 		g_free(value);
@@ -234,43 +243,59 @@ add_mailbox(GString *out, const char *header, const char *name, const char *addr
 	g_free(ascii);
 }
 
-/* add_ids writes Message-IDs, of a text that is separated by blanks or of an array, each in <>. */
+/* add_ids writes Message-IDs, which are separated by blanks, each in <>. */
 static void
-add_ids(GString *out, const char *header, const json_t *ids)
+add_ids(GString *out, const char *header, const char *ids)
 {
-	GString *given = g_string_new(json_string_value(ids));
-	GString *value = g_string_new(NULL);
-	const json_t *id;
-	size_t i;
-	char **words;
+	GString *value = g_string_sized_new(200);
 
-	json_array_foreach(ids, i, id)
+	while (ids != NULL && *ids != '\0')
 	{
-		if (json_is_string(id) && is_line(json_string_value(id)))
-			g_string_append_printf(given, "%s ", json_string_value(id));
-	}
-	words = g_strsplit_set(given->str, " \t", 0);
-	for (int w = 0; words[w] != NULL; w++)
-	{
-		bool bare = words[w][0] != '<';
+		size_t length = strcspn(ids, " \t");
+		bool bare = *ids != '<';
 
-		if (words[w][0] != '\0')
-			g_string_append_printf(value, "%s%s%s%s", value->len == 0 ? "" : " ", bare ? "<" : "",
-								   words[w], bare ? ">" : "");
+		if (length > 0)
+		{
+			g_string_append(value, value->len == 0 ? "" : " ");
+			g_string_append(value, bare ? "<" : "");
+			g_string_append_len(value, ids, (gssize) length);
+			g_string_append(value, bare ? ">" : "");
+		}
+		ids += length + strspn(ids + length, " \t");
 	}
 	if (value->len > 0)
 		add_header(out, header, value->str);
-	g_strfreev(words);
 	g_string_free(value, TRUE);
-	g_string_free(given, TRUE);
+}
+
+static void
+add_references(GString *out, const char *references)
+{
+	json_t *ids;
+	GString *list;
+	const json_t *id;
+	size_t i;
+
+	if (references == NULL || strcmp(references, "[]") == 0)
+		return;
+	ids = json_loads(references, 0, NULL);
+	list = g_string_new(NULL);
+	json_array_foreach(ids, i, id)
+	{
+		if (json_is_string(id) && is_line(json_string_value(id)))
+			g_string_append_printf(list, "%s ", json_string_value(id));
+	}
+	add_ids(out, "References", list->str);
+	g_string_free(list, TRUE);
+	json_decref(ids);
 }
 
 /* add_body writes the headers and the content of the text, or of text and HTML. */
 static void
-add_body(GString *out, const json_t *payload)
+add_body(GString *out, const char *const *fields)
 {
-	const char *text = text_of(payload, "text");
-	const char *html = text_of(payload, "html");
+	const char *text = fields[FIELD_TEXT];
+	const char *html = fields[FIELD_HTML];
 	char *boundary;
 
 	if (html == NULL)
@@ -279,12 +304,12 @@ add_body(GString *out, const json_t *payload)
 		add_text(out, "html", html);
 	else
 	{
-		boundary = add_multipart(out, payload, "alternative");
-		g_string_append_printf(out, "\n--%s\n", boundary);
+		boundary = add_multipart(out, fields, "alternative");
+		add_boundary(out, boundary, "\n");
 		add_text(out, "plain", text);
-		g_string_append_printf(out, "\n--%s\n", boundary);
+		add_boundary(out, boundary, "\n");
 		add_text(out, "html", html);
-		g_string_append_printf(out, "\n--%s--\n", boundary);
+		add_boundary(out, boundary, "--\n");
 		g_free(boundary);
 	}
 }
@@ -292,10 +317,9 @@ add_body(GString *out, const json_t *payload)
 static void
 add_text(GString *out, const char *subtype, const char *text)
 {
-	g_string_append_printf(out,
-						   "Content-Type: text/%s; charset=utf-8\n"
-						   "Content-Transfer-Encoding: quoted-printable\n\n",
-						   subtype);
+	g_string_append(out, "Content-Type: text/");
+	g_string_append(out, subtype);
+	g_string_append(out, "; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n");
 	add_encoded(out, GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE, text, strlen(text));
 }
 
@@ -341,13 +365,26 @@ add_encoded(GString *out, GMimeContentEncoding encoding, const char *content, si
  * that is quoted-printable or base64.
  */
 static char *
-add_multipart(GString *out, const json_t *payload, const char *subtype)
+add_multipart(GString *out, const char *const *fields, const char *subtype)
 {
-	char *digest =
-		g_compute_checksum_for_string(G_CHECKSUM_SHA256, text_of(payload, "message_id"), -1);
-	char *boundary = g_strdup_printf("=_%s_%.24s", subtype, digest);
+	char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, fields[FIELD_MESSAGE_ID], -1);
+	char *boundary;
 
-	g_string_append_printf(out, "Content-Type: multipart/%s; boundary=\"%s\"\n", subtype, boundary);
+	digest[24] = '\0';
+	boundary = g_strconcat("=_", subtype, "_", digest, NULL);
+	g_string_append(out, "Content-Type: multipart/");
+	g_string_append(out, subtype);
+	g_string_append(out, "; boundary=\"");
+	g_string_append(out, boundary);
+	g_string_append(out, "\"\n");
 	g_free(digest);
 	return boundary;
+}
+
+static void
+add_boundary(GString *out, const char *boundary, const char *end)
+{
+	g_string_append(out, "\n--");
+	g_string_append(out, boundary);
+	g_string_append(out, end);
 }

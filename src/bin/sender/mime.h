@@ -1,6 +1,6 @@
 /*
  * mime.h
- *		Makes the bytes of an e-mail (RFC 5322, MIME) of the payload of its message.
+ *		Makes the bytes of an e-mail (RFC 5322, MIME) of the fields of its message.
  */
 #ifndef SCRM_MIME_H
 #define SCRM_MIME_H
@@ -10,17 +10,20 @@
 #include <glib.h>
 #include <jansson.h>
 
-/*
- * Why the payload is not one to be sent, NULL where it is: an address is missing or no address,
- * or CR, LF or another control character is in what becomes a header.
- */
-extern const char *mime_refusal(const json_t *payload);
+#include "field.h"
 
 /*
- * The e-mail in lines that end with LF; contents are of the payload's attachments, of GBytes, in their
- * order. The same payload gives the same bytes, at each attempt, whoever makes it.
+ * Why an e-mail of these fields (field.h) and attachments is not one to be sent, NULL where it is: an
+ * address is missing or no address, or CR, LF or another control character is in what becomes a header.
  */
-extern GString *mime_compose(const json_t *payload, const GPtrArray *contents);
+extern const char *mime_refusal(const char *const *fields, const json_t *attachments);
+
+/*
+ * The e-mail in lines that end with LF; contents are of the attachments, of GBytes, in their order. The
+ * same fields give the same bytes, at each attempt, whoever makes it.
+ */
+extern GString *
+mime_compose(const char *const *fields, const json_t *attachments, const GPtrArray *contents);
 
 /* Lines as they go over the wire after DATA: with CRLF, dots doubled, and the end (RFC 5321, 4.5.2) */
 extern GString *mime_data(const GString *lines);

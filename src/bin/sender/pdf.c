@@ -82,7 +82,7 @@ pdf_able(const Config *config)
 static void
 pdf_start(Delivery *delivery)
 {
-	const char *html = delivery_text(delivery, "html");
+	const char *html = delivery->fields[FIELD_HTML];
 	bool is_signed = g_strcmp0(delivery_text(delivery, "purpose"), "signed") == 0;
 	Pdf *pdf;
 

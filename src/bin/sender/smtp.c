@@ -32,7 +32,8 @@ typedef enum Word
 
 typedef struct Email
 {
-	GPtrArray *contents; /* of GBytes: attachments fetched so far */
+	json_t *attachments;
+	GPtrArray *contents; /* of GBytes: those of attachments fetched so far */
 	GString *bytes;		 /* NULL once they are in the output */
 	char *from;			 /* of the envelope */
 	char *to;
@@ -78,19 +79,24 @@ host_of(Delivery *delivery)
 static void
 start(Delivery *delivery)
 {
-	const char *refusal = mime_refusal(delivery->payload);
-	const char *from = delivery_text(delivery, "envelope_from");
+	const char *const *fields = delivery->fields;
+	json_t *attachments =
+		fields[FIELD_ATTACHMENTS] == NULL ? NULL : json_loads(fields[FIELD_ATTACHMENTS], 0, NULL);
+	const char *refusal = mime_refusal(fields, attachments);
 	Email *email;
 
 	if (refusal != NULL)
 	{
+		json_decref(attachments);
 		delivery_end(delivery, VERDICT_FINAL, 0, "%s", refusal);
 		return;
 	}
 	email = delivery->state = g_new0(Email, 1);
+	email->attachments = attachments;
 	email->contents = g_ptr_array_new_with_free_func((GDestroyNotify) g_bytes_unref);
-	email->from = mime_address(from == NULL ? delivery_text(delivery, "from") : from);
-	email->to = mime_address(delivery_text(delivery, "to"));
+	email->from = mime_address(fields[FIELD_ENVELOPE_FROM] == NULL ? fields[FIELD_FROM]
+																   : fields[FIELD_ENVELOPE_FROM]);
+	email->to = mime_address(fields[FIELD_TO]);
 	email->output = g_string_new(NULL);
 	email->response = g_string_new(NULL);
 	fetch_next(delivery);
@@ -102,6 +108,7 @@ release(Delivery *delivery)
 	Email *email = delivery->state;
 
 	let_go(email);
+	json_decref(email->attachments);
 	g_ptr_array_unref(email->contents);
 	if (email->bytes != NULL)
 		g_string_free(email->bytes, TRUE);
@@ -125,20 +132,20 @@ static void
 fetch_next(Delivery *delivery)
 {
 	const Email *email = delivery->state;
-	const json_t *attachment =
-		json_array_get(json_object_get(delivery->payload, "attachments"), email->contents->len);
-	const char *values[] = {
-		delivery_keep(delivery, "%lld", delivery->message_id),
-		delivery_keep(delivery, "%lld", delivery->fence),
-		delivery_keep(delivery, "%" JSON_INTEGER_FORMAT,
-					  json_integer_value(json_object_get(attachment, "attachment_id"))),
-	};
+	const json_t *attachment = json_array_get(email->attachments, email->contents->len);
+	const char *values[3];
 
 	if (attachment == NULL)
+	{
 		send_it(delivery);
-	else
-		delivery_query(delivery, "SELECT sales_crm.message_attachment($1, $2, $3)",
-					   G_N_ELEMENTS(values), values, NULL, true, take_attachment);
+		return;
+	}
+	values[0] = delivery_keep(delivery, "%lld", delivery->message_id);
+	values[1] = delivery_keep(delivery, "%lld", delivery->fence);
+	values[2] = delivery_keep(delivery, "%" JSON_INTEGER_FORMAT,
+							  json_integer_value(json_object_get(attachment, "attachment_id")));
+	delivery_query(delivery, "SELECT sales_crm.message_attachment($1, $2, $3)",
+				   G_N_ELEMENTS(values), values, NULL, true, take_attachment);
 }
 
 static void
@@ -163,7 +170,7 @@ send_it(Delivery *delivery)
 {
 	Email *email = delivery->state;
 
-	GString *lines = mime_compose(delivery->payload, email->contents);
+	GString *lines = mime_compose(delivery->fields, email->attachments, email->contents);
 
 	if (delivery->config->sendmail != NULL)
 	{

@@ -102,7 +102,7 @@ webhook_start(Delivery *delivery)
 {
 	Webhook *webhook = webhook_new(delivery->config);
 	const char *url = delivery_text(delivery, "url");
-	const char *body = delivery_text(delivery, "body");
+	const char *body = delivery->fields[FIELD_BODY];
 	const char *id = delivery_text(delivery, "event_id");
 	gint64 timestamp = (gint64) time(NULL);
 	const char *problem = "there is nothing to say";
