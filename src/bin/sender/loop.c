@@ -139,7 +139,7 @@ loop_run(Config *initial, bool once, LoopReload reload)
 		claim(now);
 		held_begin(now);
 		held_renew(session, now);
-		report_work(session, draining || held_length() == 0);
+		report_work(session);
 		keep_house(now);
 		wait_for_something(until);
 	}
@@ -237,7 +237,7 @@ give_back(void)
 	drain_until = clock_now() + SECONDS_TO_REPORT;
 	held_give_up("the sender was stopped before it was delivered");
 	held_work(clock_now());
-	report_work(session, true);
+	report_work(session);
 }
 
 /* is_idle: what is delivered may make other messages available, as soon as it is reported. */
@@ -400,7 +400,6 @@ wait_for_something(double until)
 	count += session_wait_for(session, &descriptors[count]);
 	count += session_wait_for(keeper, &descriptors[count]);
 	count += held_wait_for(&descriptors[count], now, &until);
-	until = fmin(until, report_deadline(session));
 	if (most_to_claim(now) > 0)
 		until = fmin(until, look_at);
 	if (config->housekeeping && !keeping && keep_at > now)

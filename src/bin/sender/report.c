@@ -5,7 +5,6 @@
  * Outcomes wait here while the database is away. One that was reported when the connection broke
  * may or may not have been committed, and is reported again: the fence tells.
  */
-#include <math.h>
 #include <string.h>
 
 #include "../common/clock.h"
@@ -13,17 +12,10 @@
 #include "report.h"
 
 #define MOST_AT_ONCE 500
-/*
- * What was delivered waits for so many others, or so many seconds: the database has less to do for
- * many at once than one by one
- */
-#define MANY 100
-#define PATIENCE 0.01
 
 static GQueue failed = G_QUEUE_INIT;	/* of Delivery */
 static GQueue delivered = G_QUEUE_INIT; /* of Delivery */
 static GQueue on_way = G_QUEUE_INIT;	/* those of the statement under way */
-static double delivered_at;				/* the first of those that wait */
 static int failing = 0;					/* failures under way */
 
 static void send_delivered(Session *session);
@@ -53,32 +45,19 @@ report_add(Delivery *delivery)
 	else if (delivery->verdict != VERDICT_DELIVERED)
 		g_queue_push_tail(&failed, delivery);
 	else
-	{
-		if (delivered.length == 0)
-			delivered_at = clock_now();
 		g_queue_push_tail(&delivered, delivery);
-	}
 }
 
 void
-report_work(Session *session, bool hurry)
+report_work(Session *session)
 {
 	if (!session_is_ready(session))
 		return;
 	/* What cannot be sent comes back to the end */
 	for (guint left = failed.length; left > 0; left--)
 		send_failed(session, g_queue_pop_head(&failed));
-	if (on_way.length == 0 && delivered.length > 0 &&
-		(hurry || delivered.length >= MANY || clock_now() >= delivered_at + PATIENCE))
+	if (on_way.length == 0 && delivered.length > 0)
 		send_delivered(session);
-}
-
-double
-report_deadline(const Session *session)
-{
-	return delivered.length > 0 && on_way.length == 0 && session_is_ready(session)
-			   ? delivered_at + PATIENCE
-			   : INFINITY;
 }
 
 bool

@@ -13,12 +13,8 @@
 /* Takes over a delivery that has ended, and frees it when the database knows */
 extern void report_add(Delivery *delivery);
 
-/*
- * Sends what is to be reported, where the connection is there and nothing is under way: what was
- * delivered when it is much or in a hurry, or by the deadline
- */
-extern void report_work(Session *session, bool hurry);
-extern double report_deadline(const Session *session);
+/* Sends what is to be reported, where the connection is there and nothing is under way */
+extern void report_work(Session *session);
 
 /* Whether nothing is left to be reported */
 extern bool report_is_empty(void);
