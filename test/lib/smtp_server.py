@@ -8,7 +8,7 @@ e-mail to it, words separated by dots: rcpt550 or data452 answers with that stat
 connection, too), drop closes in the middle of DATA, deaf takes the e-mail and closes without an
 answer, bye takes it and closes, tired says 421 before that, silent never answers to RCPT, slow takes
 a second for DATA; once does it the first time only. MODE is what it does to everybody: pipelining
-takes commands in one go, busy greets with 421, mute not at all, closed hangs up, login answers 535 to AUTH, small promises SIZE 100 and size lies about it: it promises 10 MB and
+takes commands in one go, chunking BDAT, too, busy greets with 421, mute not at all, closed hangs up, login answers 535 to AUTH, small promises SIZE 100 and size lies about it: it promises 10 MB and
 refuses what has more than 100 bytes with 552.
 
 DIRECTORY/log gets a line of JSON per command of interest; each e-mail taken is in DIRECTORY/N.eml,
@@ -76,7 +76,7 @@ class Session:
 
     async def do_ehlo(self, _):
         size = 100 if mode == 'small' else 10000000
-        more = '250-PIPELINING\r\n' if mode == 'pipelining' else ''
+        more = {'pipelining': '250-PIPELINING\r\n', 'chunking': '250-PIPELINING\r\n250-CHUNKING\r\n'}.get(mode, '')
         self.say('250-test\r\n250-SIZE %d\r\n%s250-SMTPUTF8\r\n250-8BITMIME\r\n250 AUTH PLAIN' % (size, more))
 
     async def do_auth(self, line):
@@ -86,7 +86,7 @@ class Session:
         self.say('535 5.7.8 wrong' if mode == 'login' else '235 2.7.0 welcome')
 
     async def do_mail(self, line):
-        note(event='mail', line=line, followed=b'DATA\r\n' in self.reader._buffer)
+        note(event='mail', line=line, followed=bool(re.search(rb'^(DATA|BDAT \d+ LAST)\r$', self.reader._buffer, re.M)))
         self.sender = re.search(r'<(.*?)>', line).group(1)
         self.say('250 2.1.0 ok')
 
@@ -109,6 +109,16 @@ class Session:
             self.writer.transport.abort()
             return 'close'
         content = (await self.reader.readuntil(b'\r\n.\r\n'))[:-3]
+        return await self.answer_content(re.sub(rb'(^|\r\n)\.\.', rb'\1.', content))
+
+    async def do_bdat(self, line):
+        note(event='bdat', recipient=self.recipient)
+        if 'drop' in self.words:
+            self.writer.transport.abort()
+            return 'close'
+        return await self.answer_content(await self.reader.readexactly(int(line.split()[1])))
+
+    async def answer_content(self, content):
         if 'slow' in self.words:
             await asyncio.sleep(1)
         note(event='end', recipient=self.recipient)
@@ -118,7 +128,7 @@ class Session:
         if status:
             self.say('%d %d.3.0 as you wish' % (status, status // 100))
         else:
-            self.take(re.sub(rb'(^|\r\n)\.\.', rb'\1.', content))
+            self.take(content)
             if 'deaf' in self.words:
                 return 'close'
             self.say('250 2.0.0 taken as %d' % taken)

@@ -58,18 +58,26 @@ is(scalar @{ $found->{'deaf.once'} }, 2, 'what was taken without an answer arriv
 is($found->{'deaf.once'}[0], $found->{'deaf.once'}[1], 'the same, byte for byte');
 query('DELETE FROM sales_crm.message');
 
-# Commands in one go, where the server takes them like that; the outcomes are the same
-my $fast = smtp_server('pipelining');
-mail(qw(p.ok p.rcpt450 p.data451 p.rcpt550 p.data552 p.drop p.deaf p.silent));
-($status, $out, $err) = sender('--once', '--smtp-url', $fast->{url}, @plain);
-like(state_of($_->[0]), $_->[1], "PIPELINING: $_->[0]") for (
-	[ 'p.ok', qr/^done 250 2.0.0 taken as/ ], [ 'p.rcpt450', qr/^ready RCPT: 450/ ], [ 'p.data451', qr/^ready DATA: 451/ ],
-	[ 'p.rcpt550', qr/^dead RCPT: 550/ ], [ 'p.data552', qr/^dead DATA: 552/ ], [ 'p.drop', qr/^ready .* after DATA/ ],
-	[ 'p.deaf', qr/^ready .* after DATA/ ], [ 'p.silent', qr/^ready .* after RCPT/ ]);
-my @asked = events($fast, 'mail');
-is(scalar(grep { /"followed": true/ } @asked), scalar @asked, 'MAIL, RCPT and DATA came together');
+# Commands in one go, where the server takes them like that, with or without the e-mail; the outcomes are the same
+for my $mode (qw(pipelining chunking))
+{
+	my $fast = smtp_server($mode);
+	my $last = $mode eq 'chunking' ? 'BDAT' : 'DATA';
+	mail(map { "$mode.$_" } qw(ok rcpt450 data451 rcpt550 data552 drop deaf silent));
+	($status, $out, $err) = sender('--once', '--smtp-url', $fast->{url}, @plain);
+	like(state_of("$mode.$_->[0]"), $_->[1], "$mode: $_->[0]") for (
+		[ 'ok', qr/^done 250 2.0.0 taken as/ ], [ 'rcpt450', qr/^ready RCPT: 450/ ], [ 'data451', qr/^ready $last: 451/ ],
+		[ 'rcpt550', qr/^dead RCPT: 550/ ], [ 'data552', qr/^dead $last: 552/ ], [ 'drop', qr/^ready .* after $last/ ],
+		[ 'deaf', qr/^ready .* after $last/ ], [ 'silent', qr/^ready .* after RCPT/ ]);
+	my @asked = events($fast, 'mail');
+	is(scalar(grep { /"followed": true/ } @asked), scalar @asked, "$mode: all is said in one go");
+	like(e_mails($fast->{directory})->{"$mode.ok"}[0], qr/\r\n\r\n(\.|=2E)(=\r\n)?\r\nHello(=\r\n)?\r\n/, "$mode: a dot is a dot");
+	query(qq{SELECT sales_crm.queue_email('test', '$mode.long\@example.com', subject => 'x', body => repeat('0123456789', 20000))});
+	($status, $out, $err) = sender('--once', '--smtp-url', $fast->{url}, @plain);
+	cmp_ok(length e_mails($fast->{directory})->{"$mode.long"}[0], '>', 400000, "$mode: a long one arrives whole");
+	query('DELETE FROM sales_crm.message');
+}
 is(scalar(grep { /"followed": true/ } events($server, 'mail')), 0, 'and one by one where the server does not say so');
-query('DELETE FROM sales_crm.message');
 
 # A server may close a connection that waits for the next e-mail, with a word or without
 mail(qw(bye.1 tired.2 bye.3 tired.4 q.ok));

@@ -91,13 +91,14 @@ mime_compose(const char *const *fields, const json_t *attachments, const GPtrArr
 		add_boundary(out, boundary, "--\n");
 		g_free(boundary);
 	}
+	if (out->str[out->len - 1] != '\n')
+		g_string_append_c(out, '\n');
 	return out;
 }
 
-GString *
-mime_data(const GString *lines)
+void
+mime_append_lines(GString *out, const GString *lines, bool double_dots)
 {
-	GString *out = g_string_sized_new(lines->len + lines->len / 20 + 100);
 	const char *end = lines->str + lines->len;
 	const char *stop;
 
@@ -105,14 +106,21 @@ mime_data(const GString *lines)
 	for (const char *at = lines->str; at < end; at = stop + 1)
 	{
 		stop = memchr(at, '\n', (size_t) (end - at));
-		if (stop == NULL)
-			stop = end;
-		if (*at == '.')
+		if (*at == '.' && double_dots)
 			g_string_append_c(out, '.');
 		g_string_append_len(out, at, stop - at);
 		g_string_append_len(out, "\r\n", 2);
 	}
-	return g_string_append(out, ".\r\n");
+}
+
+size_t
+mime_size(const GString *lines)
+{
+	size_t size = lines->len;
+
+	for (const char *at = lines->str; (at = strchr(at, '\n')) != NULL; at++)
+		size++;
+	return size;
 }
 
 char *

@@ -25,8 +25,11 @@ extern const char *mime_refusal(const char *const *fields, const json_t *attachm
 extern GString *
 mime_compose(const char *const *fields, const json_t *attachments, const GPtrArray *contents);
 
-/* Lines as they go over the wire after DATA: with CRLF, dots doubled, and the end (RFC 5321, 4.5.2) */
-extern GString *mime_data(const GString *lines);
+/* Appends lines as they go over the wire, with CRLF; after DATA with dots doubled (RFC 5321, 4.5.2) */
+extern void mime_append_lines(GString *out, const GString *lines, bool double_dots);
+
+/* How many bytes that are, without dots doubled */
+extern size_t mime_size(const GString *lines);
 
 /* The address as it goes over the wire: its domain in ASCII where that is possible. To be freed. */
 extern char *mime_address(const char *address);

@@ -2,8 +2,9 @@
  * smtp.c
  *		The kind of delivery "email": by SMTP (RFC 5321), or a local program such as sendmail.
  *
- * Over a connection of smtp_connection.c an e-mail is MAIL, RCPT, DATA and its content, the first
- * three in one go where the server has PIPELINING (RFC 2920). What the server says last is the
+ * Over a connection of smtp_connection.c an e-mail is MAIL, RCPT, DATA and its content; where the
+ * server has PIPELINING (RFC 2920) the first three in one go, and where it has CHUNKING (RFC 3030), too,
+ * all of it, with BDAT. What the server says last is the
  * outcome: 4xx is tried again, 5xx is final where it answers what is particular to the e-mail, and
  * tells about the server or the login otherwise: then all e-mails rest.
  */
@@ -20,28 +21,38 @@
 /* More, and the whole is too slow, whatever the server's answers are */
 #define MOST_SECONDS 1800.0
 
-/* What is said about an e-mail, in this order */
+/* Content up to so many bytes is sent before it is known whether the recipient is taken */
+#define LEAST_ASKED 65536
+
 typedef enum Word
 {
 	WORD_MAIL,
 	WORD_RCPT,
 	WORD_DATA,
-	WORD_CONTENT,
-	WORD_COUNT,
+	WORD_CONTENT, /* after DATA */
+	WORD_BDAT,	  /* with the content */
+	WORD_END,
 } Word;
+
+static const char *const commands[] = {"MAIL", "RCPT", "DATA", "DATA", "BDAT"};
+
+/* What is said about an e-mail, in this order */
+static const Word by_data[] = {WORD_MAIL, WORD_RCPT, WORD_DATA, WORD_CONTENT, WORD_END};
+static const Word by_chunk[] = {WORD_MAIL, WORD_RCPT, WORD_BDAT, WORD_END};
 
 typedef struct Email
 {
 	json_t *attachments;
 	GPtrArray *contents; /* of GBytes: those of attachments fetched so far */
-	GString *bytes;		 /* NULL once they are in the output */
+	GString *lines;		 /* NULL once they are sent for the last time */
+	size_t size;		 /* of these with CRLF */
 	char *from;			 /* of the envelope */
 	char *to;
 	SmtpConnection *connection;
-	GString *output; /* what is to be sent */
-	size_t sent;	 /* of that */
-	Word asked;		 /* the first one that is not yet in it */
-	Word answered;	 /* the first one that is not */
+	GString *output;	  /* what is to be sent */
+	size_t sent;		  /* of that */
+	const Word *asked;	  /* the first one that is not yet in it */
+	const Word *answered; /* the first one that is not */
 	double until;
 	GString *response; /* the last one of the server */
 } Email;
@@ -53,13 +64,14 @@ static void by_server(Delivery *delivery);
 static void connected(Delivery *delivery, CURL *easy, CURLcode code);
 static void begin(Delivery *delivery);
 static void ask(Email *email);
+static void put(Email *email, Word word);
 static void say(Delivery *delivery);
 static void hear(Delivery *delivery, bool ready);
 static bool is_wanted(Word word, int status);
 static void lost(Delivery *delivery, const char *how);
 static void let_go(Email *email);
 static void judge(Delivery *delivery, const char *command, const char *response, const char *how);
-static void by_program(Delivery *delivery, const GString *lines);
+static void by_program(Delivery *delivery);
 static void exited(Delivery *delivery, const CommandResult *result);
 
 static bool
@@ -110,8 +122,8 @@ release(Delivery *delivery)
 	let_go(email);
 	json_decref(email->attachments);
 	g_ptr_array_unref(email->contents);
-	if (email->bytes != NULL)
-		g_string_free(email->bytes, TRUE);
+	if (email->lines != NULL)
+		g_string_free(email->lines, TRUE);
 	g_string_free(email->output, TRUE);
 	g_string_free(email->response, TRUE);
 	g_free(email->from);
@@ -170,18 +182,15 @@ send_it(Delivery *delivery)
 {
 	Email *email = delivery->state;
 
-	GString *lines = mime_compose(delivery->fields, email->attachments, email->contents);
-
+	email->lines = mime_compose(delivery->fields, email->attachments, email->contents);
 	if (delivery->config->sendmail != NULL)
+		by_program(delivery);
+	else
 	{
-		by_program(delivery, lines);
-		g_string_free(lines, TRUE);
-		return;
+		email->size = mime_size(email->lines);
+		email->until = clock_now() + MOST_SECONDS;
+		by_server(delivery);
 	}
-	email->bytes = mime_data(lines);
-	g_string_free(lines, TRUE);
-	email->until = clock_now() + MOST_SECONDS;
-	by_server(delivery);
 }
 
 static void
@@ -219,7 +228,8 @@ begin(Delivery *delivery)
 
 	if (delivery_is_late(delivery))
 		return;
-	email->asked = email->answered = WORD_MAIL;
+	email->asked = email->connection->takes_chunks ? by_chunk : by_data;
+	email->answered = email->asked;
 	ask(email);
 	say(delivery);
 }
@@ -228,35 +238,51 @@ begin(Delivery *delivery)
 static void
 ask(Email *email)
 {
-	const SmtpConnection *connection = email->connection;
+	bool is_long = email->size > LEAST_ASKED;
 
 	do
-	{
-		GString *out = email->output;
+		put(email, *email->asked++);
+	while (email->connection->takes_pipelining && *email->asked != WORD_END &&
+		   *email->asked != WORD_CONTENT && !(*email->asked == WORD_BDAT && is_long));
+}
 
-		switch (email->asked++)
-		{
-			case WORD_MAIL:
-				g_string_append_printf(out, "MAIL FROM:<%s>", email->from);
-				if (connection->takes_size)
-					g_string_append_printf(out, " SIZE=%zu", (size_t) email->bytes->len);
-				if (connection->takes_utf8 &&
-					!(g_str_is_ascii(email->from) && g_str_is_ascii(email->to)))
-					g_string_append(out, " SMTPUTF8");
-				g_string_append(out, "\r\n");
-				break;
-			case WORD_RCPT:
-				g_string_append_printf(out, "RCPT TO:<%s>\r\n", email->to);
-				break;
-			case WORD_DATA:
-				g_string_append(out, "DATA\r\n");
-				break;
-			default:
-				g_string_free(out, TRUE);
-				email->output = email->bytes;
-				email->bytes = NULL;
-		}
-	} while (email->asked < WORD_CONTENT && connection->takes_pipelining);
+static void
+put(Email *email, Word word)
+{
+	const SmtpConnection *connection = email->connection;
+	GString *out = email->output;
+
+	switch (word)
+	{
+		case WORD_MAIL:
+			g_string_append_printf(out, "MAIL FROM:<%s>", email->from);
+			if (connection->takes_size)
+				g_string_append_printf(out, " SIZE=%zu", email->size);
+			if (connection->takes_utf8 &&
+				!(g_str_is_ascii(email->from) && g_str_is_ascii(email->to)))
+				g_string_append(out, " SMTPUTF8");
+			g_string_append(out, "\r\n");
+			break;
+		case WORD_RCPT:
+			g_string_append_printf(out, "RCPT TO:<%s>\r\n", email->to);
+			break;
+		case WORD_DATA:
+			g_string_append(out, "DATA\r\n");
+			break;
+		case WORD_BDAT:
+			g_string_append_printf(out, "BDAT %zu LAST\r\n", email->size);
+			mime_append_lines(out, email->lines, false);
+			break;
+		default:
+			mime_append_lines(out, email->lines, true);
+			g_string_append(out, ".\r\n");
+	}
+	/* What was answered is not said again over another connection */
+	if (*email->asked == WORD_END && *email->answered != WORD_MAIL)
+	{
+		g_string_free(email->lines, TRUE);
+		email->lines = NULL;
+	}
 }
 
 /* say sends what is to be sent, as far as that goes without waiting; then the server is to answer. */
@@ -295,12 +321,12 @@ hear(Delivery *delivery, bool ready)
 
 	while ((status = smtp_connection_answer(connection, email->response)) > 0)
 	{
-		if (!is_wanted(email->answered, status))
+		if (!is_wanted(*email->answered, status))
 		{
 			lost(delivery, "the server answers what is no answer to that");
 			return;
 		}
-		if (++email->answered == WORD_COUNT)
+		if (*++email->answered == WORD_END)
 		{
 			smtp_connection_keep(connection);
 			email->connection = NULL;
@@ -332,9 +358,8 @@ is_wanted(Word word, int status)
 static void
 lost(Delivery *delivery, const char *how)
 {
-	static const char *const commands[] = {"MAIL", "RCPT", "DATA", "DATA"};
 	Email *email = delivery->state;
-	Word word = email->answered;
+	Word word = *email->answered;
 	bool is_over = email->response->len == 0 || g_str_has_prefix(email->response->str, "421");
 	bool again = email->connection->is_kept && word == WORD_MAIL && is_over;
 
@@ -363,7 +388,7 @@ let_go(Email *email)
 static void
 judge(Delivery *delivery, const char *command, const char *response, const char *how)
 {
-	static const char *const of_email[] = {"MAIL", "RCPT", "DATA"};
+	static const char *const of_email[] = {"MAIL", "RCPT", "DATA", "BDAT"};
 	long status = strtol(response, NULL, 10);
 	bool about_email = false;
 
@@ -387,7 +412,7 @@ judge(Delivery *delivery, const char *command, const char *response, const char 
 }
 
 static void
-by_program(Delivery *delivery, const GString *lines)
+by_program(Delivery *delivery)
 {
 	Email *email = delivery->state;
 	const char *const arguments[] = {
@@ -396,8 +421,8 @@ by_program(Delivery *delivery, const GString *lines)
 	delivery_command(delivery,
 					 &(Command){
 						 .arguments = arguments,
-						 .input = lines->str,
-						 .input_length = lines->len,
+						 .input = email->lines->str,
+						 .input_length = email->lines->len,
 						 .output_limit = 65536,
 						 .seconds = delivery->config->smtp_timeout,
 					 },

@@ -273,7 +273,10 @@ watch_commands(CURL *easy, curl_infotype type, char *text, size_t length, void *
 	}
 	/* What was said to an earlier EHLO, before TLS, anybody may have said */
 	if (g_strcmp0(connection->command, "EHLO") == 0)
-		connection->takes_pipelining = connection->takes_size = connection->takes_utf8 = false;
+	{
+		connection->takes_pipelining = connection->takes_chunks = false;
+		connection->takes_size = connection->takes_utf8 = false;
+	}
 	return 0;
 }
 
@@ -295,6 +298,8 @@ note_ability(SmtpConnection *connection, const char *line)
 
 	if (length == 10 && g_ascii_strncasecmp(ability, "PIPELINING", length) == 0)
 		connection->takes_pipelining = true;
+	else if (length == 8 && g_ascii_strncasecmp(ability, "CHUNKING", length) == 0)
+		connection->takes_chunks = true;
 	else if (length == 4 && g_ascii_strncasecmp(ability, "SIZE", length) == 0)
 		connection->takes_size = true;
 	else if (length == 8 && g_ascii_strncasecmp(ability, "SMTPUTF8", length) == 0)

@@ -29,6 +29,7 @@ typedef struct SmtpConnection
 
 	/* What the server has said that it can do */
 	bool takes_pipelining; /* RFC 2920 */
+	bool takes_chunks;	   /* RFC 3030 */
 	bool takes_size;	   /* RFC 1870 */
 	bool takes_utf8;	   /* RFC 6531 */
 } SmtpConnection;
