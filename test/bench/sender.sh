@@ -65,4 +65,4 @@ psql -c "SELECT repeat(E'0123456789012345678901234567890123456789012345678901234
 chmod a+r "$work/sender.eml"
 full 5 'e-mails/s, server takes 5 ms for one; bare libcurl loop' '>= 0.8'
 full 0 'e-mails/s, server takes no time at all; bare libcurl loop' '>= 0.8'
-full 0 '  the same, by a server without PIPELINING' 'none' smtp_sink_alone
+full 0 '  the same, server without PIPELINING and CHUNKING' 'none' smtp_sink_alone

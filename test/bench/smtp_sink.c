@@ -6,8 +6,8 @@
  * answers an e-mail, as one does that writes to a disk. LOG gets a line per e-mail, when DATA has
  * come: the time in seconds and the local part of the recipient.
  *
- * It takes commands in one go (PIPELINING), as most servers do, and then answers in one go, too. One that
- * is called smtp_sink_alone does not say so.
+ * It takes commands in one go (PIPELINING), and the e-mail with them (CHUNKING), as most servers do, and
+ * then answers in one go, too. One that is called smtp_sink_alone does not say so.
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -103,6 +103,25 @@ take_content(Peer *peer)
 	say(peer, "250 2.0.0 taken\r\n");
 }
 
+/* take_chunk takes as many bytes as BDAT tells. */
+static void
+take_chunk(Peer *peer, size_t left)
+{
+	bool is_there = true;
+
+	while (left > 0 && is_there)
+	{
+		size_t length = peer->end - peer->begin < left ? peer->end - peer->begin : left;
+
+		peer->begin += length;
+		left -= length;
+		is_there = left == 0 || receive(peer);
+	}
+	if (answer_pause.tv_nsec > 0)
+		nanosleep(&answer_pause, NULL);
+	say(peer, "250 2.0.0 taken\r\n");
+}
+
 static void *
 serve(void *context)
 {
@@ -116,11 +135,16 @@ serve(void *context)
 	{
 		sscanf(line, "RCPT TO:<%99[^@]", recipient);
 		if (strncasecmp(line, "EHLO", 4) == 0)
-			say(peer, takes_pipelining ? "250-sink\r\n250 PIPELINING\r\n" : "250 sink\r\n");
+			say(peer, takes_pipelining ? "250-sink\r\n250-PIPELINING\r\n250 CHUNKING\r\n" : "250 sink\r\n");
 		else if (strncasecmp(line, "DATA", 4) == 0)
 		{
 			note(recipient);
 			take_content(peer);
+		}
+		else if (strncasecmp(line, "BDAT ", 5) == 0)
+		{
+			note(recipient);
+			take_chunk(peer, strtoul(line + 5, NULL, 10));
 		}
 		else
 			say(peer, "250 ok\r\n");
