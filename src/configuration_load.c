@@ -97,7 +97,8 @@ load_company(Configuration *loading)
 			"SELECT c.currency, c.time_zone, (SELECT max(v.version) FROM sales_crm.schema_version v),"
 			" c.vat_method, c.prices_include_tax,"
 			" (coalesce(c.max_discount_percent, 100) * 10000)::int8,"
-			" (coalesce(c.max_discount_percent_of_managers, 100) * 10000)::int8"
+			" (coalesce(c.max_discount_percent_of_managers, 100) * 10000)::int8,"
+			" c.locale, c.sender_email IS NOT NULL"
 			" FROM sales_crm.company c",
 	};
 	char *time_zone;
@@ -120,6 +121,8 @@ load_company(Configuration *loading)
 	loading->prices_include_tax = loaded_bool(0, 5);
 	loading->max_discount[0] = loaded_int64(0, 6);
 	loading->max_discount[1] = loaded_int64(0, 7);
+	loading->locale = loaded_text(0, 8);
+	loading->sends_email = loaded_bool(0, 9);
 	time_zone = loaded_text(0, 2);
 	loading->time_zone = pg_tzset(time_zone);
 	if (loading->time_zone == NULL)

@@ -13,6 +13,7 @@
 #include "access/nbtree.h"
 #include "access/table.h"
 #include "catalog/pg_am.h"
+#include "nodes/primnodes.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -30,6 +31,7 @@ fill_keys(const LookupScan *scan, const Lookup *lookup, const Datum *keys, int n
 static bool copy_row(LookupScan *scan, HeapTuple tuple, Row *row);
 static Oid find_index(const Lookup *lookup, Relation relation);
 static bool index_has(Relation index, Relation relation, const Lookup *lookup);
+static bool index_is_whole(Relation index, const Lookup *lookup);
 
 void
 lookup_begin(LookupScan *scan, Lookup *lookup, LookupTime time, const Datum *keys)
@@ -200,7 +202,7 @@ index_has(Relation index, Relation relation, const Lookup *lookup)
 	Form_pg_index form = index->rd_index;
 
 	if (index->rd_rel->relam != BTREE_AM_OID || !form->indisvalid ||
-		form->indnkeyatts < lookup->ncolumns || RelationGetIndexPredicate(index) != NIL)
+		form->indnkeyatts < lookup->ncolumns || !index_is_whole(index, lookup))
 		return false;
 	for (int i = 0; i < lookup->ncolumns; i++)
 	{
@@ -213,4 +215,24 @@ index_has(Relation index, Relation relation, const Lookup *lookup)
 			return false;
 	}
 	return true;
+}
+
+/* index_is_whole says whether an index leaves out no rows, or those without key alone. */
+static bool
+index_is_whole(Relation index, const Lookup *lookup)
+{
+	List *predicate = RelationGetIndexPredicate(index);
+	const NullTest *test;
+	bool of_key = false;
+
+	if (predicate == NIL)
+		return true;
+	test = linitial(predicate);
+	if (list_length(predicate) > 1 || !IsA(test, NullTest) || test->nulltesttype != IS_NOT_NULL ||
+		!IsA(test->arg, Var))
+		return false;
+	for (int i = 0; i < lookup->ncolumns; i++)
+		of_key = of_key ||
+				 lookup->map->attnums[lookup->columns[i]] == ((const Var *) test->arg)->varattno;
+	return of_key;
 }

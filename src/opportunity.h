@@ -51,6 +51,9 @@ typedef Row OpportunityRow;
 extern const AttrNumber *opportunity_map(Relation relation);
 extern void opportunity_map_fill(AttrNumber *attnums, TupleDesc tupdesc);
 
+/* The opportunity with a key. Returns whether there is one */
+extern bool opportunity_find(int64 opportunity_id, OpportunityRow *row);
+
 static inline bool
 opportunity_is_null(const OpportunityRow *row, OpportunityColumn column)
 {

@@ -1,6 +1,6 @@
 /*
  * opportunity_row.c
- *		The columns of sales_crm.opportunity.
+ *		The columns of sales_crm.opportunity, and single rows of it.
  */
 #include "postgres.h"
 
@@ -8,6 +8,7 @@
 #include "utils/datum.h"
 #include "utils/fmgrprotos.h"
 
+#include "lookup.h"
 #include "opportunity.h"
 #include "row.h"
 
@@ -56,6 +57,15 @@ void
 opportunity_map_fill(AttrNumber *attnums, TupleDesc tupdesc)
 {
 	row_map_fill(&opportunity_table, attnums, tupdesc);
+}
+
+bool
+opportunity_find(int64 opportunity_id, OpportunityRow *row)
+{
+	static Lookup lookup = {.map = &opportunity_table, .ncolumns = 1, .columns = {OPPORTUNITY_ID}};
+	Datum key[] = {Int64GetDatum(opportunity_id)};
+
+	return lookup_row(&lookup, LOOKUP_STATEMENT, key, row);
 }
 
 /* opportunity_differs compares a column of two rows of the same type. */

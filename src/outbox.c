@@ -169,22 +169,11 @@ guard_available_at(TriggerData *trigger, HeapTuple row, bool replaces)
 	return heap_modify_tuple_by_cols(row, tupdesc, 1, &column, &given, &isnull);
 }
 
-/* scrm_tell keeps an event for those who listen to sales_crm_event: {"event": …, "id": …} */
+/* event text, id bigint */
 Datum
 scrm_tell(PG_FUNCTION_ARGS)
 {
-	MemoryContext caller = MemoryContextSwitchTo(TopTransactionContext);
-	StringInfoData payload;
-	Event *event = palloc(sizeof(Event));
-
-	initStringInfo(&payload);
-	appendStringInfoString(&payload, "{\"event\":");
-	escape_json(&payload, text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	appendStringInfo(&payload, ",\"id\":" INT64_FORMAT "}", PG_GETARG_INT64(1));
-	event->subid = GetCurrentSubTransactionId();
-	event->payload = payload.data;
-	events = lappend(events, event);
-	MemoryContextSwitchTo(caller);
+	outbox_tell(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_INT64(1));
 	PG_RETURN_VOID();
 }
 
@@ -194,6 +183,24 @@ scrm_database_identity(PG_FUNCTION_ARGS pg_attribute_unused())
 {
 	PG_RETURN_TEXT_P(
 		cstring_to_text(psprintf(UINT64_FORMAT "/%u", GetSystemIdentifier(), MyDatabaseId)));
+}
+
+/* outbox_tell keeps an event until the commit. */
+void
+outbox_tell(const char *name, int64 id)
+{
+	MemoryContext caller = MemoryContextSwitchTo(TopTransactionContext);
+	StringInfoData payload;
+	Event *event = palloc(sizeof(Event));
+
+	initStringInfo(&payload);
+	appendStringInfoString(&payload, "{\"event\":");
+	escape_json(&payload, name);
+	appendStringInfo(&payload, ",\"id\":" INT64_FORMAT "}", id);
+	event->subid = GetCurrentSubTransactionId();
+	event->payload = payload.data;
+	events = lappend(events, event);
+	MemoryContextSwitchTo(caller);
 }
 
 static void

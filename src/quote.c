@@ -14,7 +14,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -30,49 +29,6 @@
 #include "trigger.h"
 
 PG_FUNCTION_INFO_V1(scrm_quote_guard);
-
-static const RowColumn quote_columns[QUOTE_COLUMNS] = {
-	[QUOTE_COLUMN_ID] = {"quote_id", INT8OID},
-	[QUOTE_COLUMN_NUMBER] = {"number", TEXTOID},
-	[QUOTE_COLUMN_VERSION] = {"version", INT4OID},
-	[QUOTE_COLUMN_OPPORTUNITY_ID] = {"opportunity_id", INT8OID},
-	[QUOTE_COLUMN_SUPERSEDES_ID] = {"supersedes_id", INT8OID},
-	[QUOTE_COLUMN_CURRENCY] = {"currency", TEXTOID},
-	[QUOTE_COLUMN_CREATED_AT] = {"created_at", TIMESTAMPTZOID},
-	[QUOTE_COLUMN_CREATED_BY] = {"created_by", INT8OID},
-	[QUOTE_COLUMN_QUOTE_TEMPLATE_ID] = {"quote_template_id", INT8OID},
-	[QUOTE_COLUMN_LOCALE] = {"locale", TEXTOID},
-	[QUOTE_COLUMN_TITLE] = {"title", TEXTOID},
-	[QUOTE_COLUMN_INTRODUCTION] = {"introduction", TEXTOID},
-	[QUOTE_COLUMN_TERMS] = {"terms", TEXTOID},
-	[QUOTE_COLUMN_DISCOUNT_PERCENT] = {"discount_percent", NUMERICOID},
-	[QUOTE_COLUMN_DISCOUNT_AMOUNT] = {"discount_amount", NUMERICOID},
-	[QUOTE_COLUMN_VAT_METHOD] = {"vat_method", TEXTOID},
-	[QUOTE_COLUMN_PRICES_INCLUDE_TAX] = {"prices_include_tax", BOOLOID},
-	[QUOTE_COLUMN_CUSTOMER_NAME] = {"customer_name", TEXTOID},
-	[QUOTE_COLUMN_CUSTOMER_ADDRESS] = {"customer_address", TEXTOID},
-	[QUOTE_COLUMN_CUSTOMER_VAT_NUMBER] = {"customer_vat_number", TEXTOID},
-	[QUOTE_COLUMN_TOTALS] = {"totals", JSONBOID},
-	[QUOTE_COLUMN_SNAPSHOT] = {"snapshot", JSONBOID},
-	[QUOTE_COLUMN_SNAPSHOT_SHA256] = {"snapshot_sha256", BYTEAOID},
-	[QUOTE_COLUMN_HTML] = {"html", TEXTOID},
-	[QUOTE_COLUMN_HTML_SHA256] = {"html_sha256", BYTEAOID},
-	[QUOTE_COLUMN_SENT_AT] = {"sent_at", TIMESTAMPTZOID},
-	[QUOTE_COLUMN_VIEWED_AT] = {"viewed_at", TIMESTAMPTZOID},
-	[QUOTE_COLUMN_ANSWERED_AT] = {"answered_at", TIMESTAMPTZOID},
-	[QUOTE_COLUMN_VALID_UNTIL] = {"valid_until", DATEOID},
-	[QUOTE_COLUMN_CONTACT_ID] = {"contact_id", INT8OID},
-	[QUOTE_COLUMN_STATUS] = {"status", TEXTOID},
-};
-
-static AttrNumber table_attnums[QUOTE_COLUMNS];
-
-static RowMap table_map = {
-	.table = "quote",
-	.columns = quote_columns,
-	.ncolumns = QUOTE_COLUMNS,
-	.attnums = table_attnums,
-};
 
 /* When a column may change */
 typedef enum QuoteColumnKind
@@ -135,7 +91,7 @@ scrm_quote_guard(PG_FUNCTION_ARGS)
 	TriggerData *trigger =
 		trigger_require(fcinfo, "quote_guard", TRIGGER_EVENT_BEFORE, TRIGGER_EVENT_ROW);
 	Relation relation = trigger->tg_relation;
-	const AttrNumber *map = row_map_get(&table_map, relation);
+	const AttrNumber *map = quote_map(relation);
 	Row given = row_in_slot(map, trigger->tg_trigslot);
 	QuoteChange change;
 
@@ -152,21 +108,6 @@ scrm_quote_guard(PG_FUNCTION_ARGS)
 	change.to = quote_status(&change.new_row);
 	check_update(&change, has_privs_of_role(GetUserId(), relation->rd_rel->relowner));
 	return PointerGetDatum(trigger->tg_newtuple);
-}
-
-const AttrNumber *
-quote_map(Relation relation)
-{
-	return row_map_get(&table_map, relation);
-}
-
-bool
-quote_find(int64 quote_id, LookupTime time, Row *quote)
-{
-	static Lookup lookup = {.map = &table_map, .ncolumns = 1, .columns = {QUOTE_COLUMN_ID}};
-	Datum key[] = {Int64GetDatum(quote_id)};
-
-	return lookup_row(&lookup, time, key, quote);
 }
 
 static void

@@ -48,11 +48,19 @@ typedef enum QuoteColumn
 
 #define QUOTE_COLUMNS (QUOTE_COLUMN_STATUS + 1)
 
+extern const RowColumn quote_columns[QUOTE_COLUMNS];
+
 /* The places of the columns in the table */
 extern const AttrNumber *quote_map(Relation relation);
 
 /* The quote with a key, in the current memory context. Returns whether there is one */
 extern bool quote_find(int64 quote_id, LookupTime time, Row *quote);
+
+/* The same, as a new statement would see it; the key may be NULL. Errors: P0002 when there is none */
+extern Row quote_require(NullableDatum quote_id);
+
+/* A key for messages */
+extern char *quote_key_text(NullableDatum quote_id);
 
 static inline NullableDatum
 quote_value(const Row *quote, QuoteColumn column)

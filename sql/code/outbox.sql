@@ -11,15 +11,8 @@ COMMENT ON FUNCTION sales_crm.tell(text, bigint) IS
 	'Tells those who listen to sales_crm_event, at commit: {"event": …, "id": …}';
 
 CREATE FUNCTION sales_crm.tell_live(event text, id bigint)
-RETURNS void LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	IF EXISTS (SELECT FROM sales_crm.live_event l WHERE l.event = tell_live.event AND l.active) THEN
-		PERFORM sales_crm.tell(event, id);
-	END IF;
-END
-$$;
+RETURNS void LANGUAGE c STRICT
+AS 'MODULE_PATHNAME', 'scrm_tell_live';
 COMMENT ON FUNCTION sales_crm.tell_live(text, bigint) IS
 	'The same where live_event has it switched on';
 
@@ -79,25 +72,8 @@ CREATE FUNCTION sales_crm.queue_message(
 	kind text, event text, payload jsonb, recipient text DEFAULT NULL, order_key text DEFAULT NULL, dedup_key text DEFAULT NULL,
 	expires_at timestamptz DEFAULT NULL, opportunity_id bigint DEFAULT NULL, quote_id bigint DEFAULT NULL,
 	webhook_id bigint DEFAULT NULL, waits_for bigint DEFAULT NULL, message_id bigint DEFAULT NULL)
-RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_variable
-DECLARE
-	made bigint;
-BEGIN
-	WITH body AS (
-		INSERT INTO sales_crm.message_body AS b (message_id, kind, event, recipient, opportunity_id, quote_id, dedup_key, payload, expires_at)
-		VALUES (coalesce(message_id, nextval('sales_crm.message_body_message_id_seq')), kind, event, recipient, opportunity_id, quote_id, dedup_key, payload, expires_at)
-		ON CONFLICT ON CONSTRAINT message_body_dedup_key_key DO NOTHING
-		RETURNING b.message_id
-	)
-	INSERT INTO sales_crm.message AS m (message_id, kind, available_at, order_key, webhook_id, waits_for)
-	SELECT body.message_id, kind, CASE WHEN waits_for IS NOT NULL THEN timestamptz 'infinity' END, order_key, webhook_id, waits_for FROM body
-	RETURNING m.message_id INTO made;
-	RETURN made;
-END
-$$;
+RETURNS bigint LANGUAGE c
+AS 'MODULE_PATHNAME', 'scrm_queue_message';
 COMMENT ON FUNCTION sales_crm.queue_message(text, text, jsonb, text, text, text, timestamptz, bigint, bigint, bigint, bigint, bigint) IS
 	'Queues a message as it is and returns its key, or NULL where dedup_key was queued before; queue_email(), queue_webhooks() and queue_pdf() call it';
 

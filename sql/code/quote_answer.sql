@@ -5,56 +5,20 @@ COMMENT ON FUNCTION sales_crm.quote_answer_frozen() IS
 	'Row trigger of signature, change_request, refusal and quote_answer: nobody changes or deletes them. Errors: SC101';
 
 CREATE FUNCTION sales_crm.quote_seller(quote_id bigint)
-RETURNS bigint LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN (
-		SELECT coalesce(o.owner_id, q.created_by)
-		FROM sales_crm.quote q JOIN sales_crm.opportunity o USING (opportunity_id) WHERE q.quote_id = $1);
-END
-$$;
+RETURNS bigint LANGUAGE c STABLE
+AS 'MODULE_PATHNAME', 'scrm_quote_seller';
 COMMENT ON FUNCTION sales_crm.quote_seller(bigint) IS
 	'Who is told what happens to a quote: the opportunity''s owner, else who made the quote';
 
 CREATE FUNCTION sales_crm.notification_subject(event text, locale text)
-RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	subjects CONSTANT text[] := CASE event
-		WHEN 'quote.viewed' THEN array['%s has opened %s', '%s a ouvert %s', '%s heeft %s geopend', '%s hat %s geöffnet']
-		WHEN 'quote.signed' THEN array['%s has signed %s', '%s a signé %s', '%s heeft %s ondertekend', '%s hat %s unterzeichnet']
-		WHEN 'quote.change_requested' THEN
-			array['%s asks for a change of %s', '%s demande une modification de %s', '%s vraagt een wijziging van %s', '%s bittet um eine Änderung von %s']
-		WHEN 'quote.declined' THEN array['%s has declined %s', '%s a refusé %s', '%s heeft %s afgewezen', '%s hat %s abgelehnt']
-		WHEN 'quote.expired' THEN
-			array['%2$s for %1$s has expired', '%2$s pour %1$s a expiré', '%2$s voor %1$s is verlopen', '%2$s für %1$s ist abgelaufen']
-		WHEN 'quote.reminder' THEN
-			array['%s has not answered %s yet', '%s n’a pas encore répondu à %s', '%s heeft nog niet geantwoord op %s', '%s hat auf %s noch nicht geantwortet']
-		END;
-BEGIN
-	RETURN subjects[CASE left(locale, 2) WHEN 'fr' THEN 2 WHEN 'nl' THEN 3 WHEN 'de' THEN 4 ELSE 1 END];
-END
-$$;
+RETURNS text LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'scrm_notification_subject';
 COMMENT ON FUNCTION sales_crm.notification_subject(text, text) IS
 	'What a member is told of an event, for format() with the customer and the number of the quote';
 
 CREATE FUNCTION sales_crm.notify_seller(quote_id bigint, event text, body text DEFAULT NULL, data jsonb DEFAULT '{}')
-RETURNS void LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	INSERT INTO sales_crm.notification (member_id, event, opportunity_id, quote_id, subject, body)
-	SELECT m.member_id, $2, q.opportunity_id, q.quote_id,
-		format(sales_crm.notification_subject($2, coalesce(m.locale, (SELECT c.locale FROM sales_crm.company c))), q.customer_name, q.number), nullif($3, '')
-	FROM sales_crm.quote q
-	JOIN sales_crm.opportunity o ON o.opportunity_id = q.opportunity_id
-	JOIN sales_crm.member m ON m.member_id = coalesce(o.owner_id, q.created_by)
-	WHERE q.quote_id = $1;
-	PERFORM sales_crm.queue_event($2, $1, jsonb_strip_nulls($4));
-END
-$$;
+RETURNS void LANGUAGE c
+AS 'MODULE_PATHNAME', 'scrm_notify_seller';
 COMMENT ON FUNCTION sales_crm.notify_seller(bigint, text, text, jsonb) IS
 	'Leaves the seller of a quote a notification, and queues what leaves the database; data is for templates and webhooks';
 

@@ -1,29 +1,6 @@
 CREATE FUNCTION sales_crm.queue_pdf(quote_id bigint, purpose text DEFAULT 'quote')
-RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_variable
-DECLARE
-	quote record;
-BEGIN
-	SELECT q.number, q.opportunity_id, d.quote_id IS NOT NULL AS made, (
-			SELECT b.message_id FROM sales_crm.message_body b LEFT JOIN sales_crm.message_done o ON o.message_id = b.message_id
-			WHERE b.quote_id = q.quote_id AND b.kind = 'pdf' AND b.payload ->> 'purpose' = purpose AND o.message_id IS NULL
-			ORDER BY b.message_id LIMIT 1) AS known
-	INTO quote
-	FROM sales_crm.quote q LEFT JOIN sales_crm.quote_document d ON d.quote_id = q.quote_id AND d.purpose = purpose
-	WHERE q.quote_id = quote_id AND q.html IS NOT NULL AND (purpose = 'quote' OR purpose = 'signed' AND q.status = 'signed');
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'quote % has no document to make a PDF of', quote_id
-			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Send it first, or have it signed; purposes are quote and signed.';
-	END IF;
-	IF quote.made OR quote.known IS NOT NULL THEN
-		RETURN CASE WHEN NOT quote.made THEN quote.known END;
-	END IF;
-	RETURN sales_crm.queue_message('pdf', 'quote.pdf', jsonb_build_object('quote_id', quote_id, 'purpose', purpose),
-		recipient => quote.number || ' ' || purpose, quote_id => quote_id, opportunity_id => quote.opportunity_id);
-END
-$$;
+RETURNS bigint LANGUAGE c
+AS 'MODULE_PATHNAME', 'scrm_queue_pdf';
 COMMENT ON FUNCTION sales_crm.queue_pdf(bigint, text) IS
 	'Has the PDF of a quote made, purpose quote or signed, and returns the message, also where it is queued or dead already; NULL where the PDF is there. Errors: 55000 before the quote is sent or signed';
 

@@ -48,15 +48,10 @@ INSERT INTO definer VALUES
 	-- Inner parts of those, which nobody may call
 	('add_quote_link', 'inner part of make_quote_link()'),
 	('log_access', 'access_log is nobody''s to write'),
-	('notify_seller', 'notifications of somebody else'),
 	('person_keys', 'inner part of export_person()'),
 	('queue_email', 'the outbox is nobody''s to write'),
-	('queue_event', 'the outbox is nobody''s to write'),
-	('queue_message', 'the outbox is nobody''s to write'),
-	('queue_pdf', 'the outbox is nobody''s to write'),
 	('tell_assignment', 'notifications of somebody else'),
 	('queue_webhooks', 'the outbox is nobody''s to write'),
-	('tell_live', 'events to listeners, whatever rights the caller has'),
 	-- Customers, by token
 	('calendar_feed_ics', 'whoever has the token of a calendar'),
 	('decline_quote', 'whoever has the token of a link'),

@@ -108,6 +108,14 @@ is(heard('crm', 'BEGIN; SAVEPOINT s; UPDATE sales_crm.opportunity SET owner_id =
 is(heard('crm', 'BEGIN; SAVEPOINT s; UPDATE sales_crm.opportunity SET owner_id = 101; RELEASE s; COMMIT;', 'sales_crm_event'), '{"event":"opportunity.assigned","id":7}', 'a savepoint keeps it');
 is(heard('crm', "INSERT INTO sales_crm.task (task_id, subject, assignee_id) VALUES (70, 'Call', 101);", 'sales_crm_event'), '{"event":"task.assigned","id":70}', 'a task for somebody is');
 is(heard('crm', "UPDATE sales_crm.live_event SET active = false; UPDATE sales_crm.task SET assignee_id = 102;", 'sales_crm_event'), '', 'switched off, it is not');
+$node->safe_psql('crm', "INSERT INTO sales_crm.product_line (opportunity_id, name, unit_price) VALUES (7, 'Lamp', 100); UPDATE sales_crm.live_event SET active = true WHERE event = 'quote.viewed'");
+my $quote = $node->safe_psql('crm', 'SELECT sales_crm.create_quote(7)');
+my $told = "SELECT sales_crm.queue_event('quote.viewed', $quote);";
+is(heard('crm', "$told SELECT sales_crm.queue_event('quote.declined', $quote), sales_crm.queue_event('quote.lost', $quote);", 'sales_crm_event'),
+	qq({"event":"quote.viewed","id":$quote}), 'of a quote, what is switched on');
+is(heard('crm', "$told UPDATE sales_crm.live_event SET active = false; $told UPDATE sales_crm.live_event SET active = true; $told BEGIN; SAVEPOINT s; UPDATE sales_crm.live_event SET active = false; $told ROLLBACK TO s; $told COMMIT;", 'sales_crm_event'),
+	join(' ', (qq({"event":"quote.viewed","id":$quote})) x 3), 'as it is switched on and off in one session');
+is(heard('crm', "BEGIN; SAVEPOINT s; $told ROLLBACK TO s; COMMIT;", 'sales_crm_event'), '', 'nothing of what was rolled back');
 
 # Such a commit waits for the disk behind its locks, and before it is acknowledged
 $node->safe_psql('crm', "UPDATE sales_crm.live_event SET active = true; ALTER SYSTEM SET wal_writer_delay = '10s'");

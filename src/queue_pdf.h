@@ -1,0 +1,21 @@
+/*
+ * queue_pdf.h
+ *		Has PDFs of quotes made.
+ */
+#ifndef SCRM_QUEUE_PDF_H
+#define SCRM_QUEUE_PDF_H
+
+#include "postgres.h"
+
+#include "row.h"
+
+#define PDF_OF_QUOTE "quote"
+#define PDF_OF_SIGNED "signed"
+
+/*
+ * Queues the message that has a PDF made, unless it is there, and returns it, also where it is queued or
+ * dead already; NULL where the PDF is there. Errors: 55000 before the quote is sent or signed
+ */
+extern NullableDatum queue_pdf(const Row *quote, const char *purpose);
+
+#endif /* SCRM_QUEUE_PDF_H */
