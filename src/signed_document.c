@@ -1,314 +1,354 @@
 /*
  * signed_document.c
- *		sales_crm.add_evidence(): the frozen document of a quote with a page that proves its signature.
+ *		sales_crm.signed_document(): the document of a signed quote, with the evidence from its rows.
  *
- * The document is not rendered again: the page is rendered alone and put before the document's end.
- * It shows little of the snapshot, so that is read here, and not by quote_view_data(), whose
- * lines and VAT rates would take most of the time of a signature.
+ * A signature waits for it, so that rows are looked up and not queried, and nothing becomes jsonb on
+ * its way to the page.
  *
- * Memory: all in the caller's context; texts of trees point into the arguments.
+ * Memory: all in the caller's context; texts of trees point into the rows.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
-#include "utils/numeric.h"
 #include "utils/timestamp.h"
 
-#include "color.h"
 #include "compat.h"
-#include "format.h"
+#include "digest.h"
+#include "evidence.h"
 #include "json.h"
-#include "plan.h"
-#include "render.h"
+#include "lookup.h"
+#include "signed_document.h"
 
-PG_FUNCTION_INFO_V1(scrm_add_evidence);
+PG_FUNCTION_INFO_V1(scrm_signed_document);
 
-#define DOCUMENT_END "</body>"
-#define DEFAULT_COLOR "#1f4e79"
-#define FINGERPRINT_CHARACTERS 16
+#define IMAGE_BEGINNING "data:image/png;base64,"
 
-/* Members of an object in the order of mustache.h: shorter keys first */
-#define MEMBER(name, what)                                             \
-	{                                                                  \
-		.key = (name), .key_length = sizeof(name) - 1, .value = (what) \
-	}
-#define OBJECT(array) \
-	((MustacheValue){.kind = MUSTACHE_OBJECT, .length = lengthof(array), .members = (array)})
-
-typedef struct Evidence
+typedef enum QuoteColumn
 {
-	JsonbContainer *snapshot;
-	JsonbContainer *words;
-	text *template;
-	const Language *language;
-	text *time_zone;
-} Evidence;
+	QUOTE_ID,
+	QUOTE_HTML,
+	QUOTE_SNAPSHOT,
+} QuoteColumn;
 
-static void read_texts(Evidence *evidence);
-static char *render_page(const Evidence *evidence, const text *snapshot_text,
-						 const Jsonb *signature, const Jsonb *events, size_t *length);
-static MustacheValue read_company(const Evidence *evidence, MustacheMember *members);
-static MustacheValue read_signature(const Evidence *evidence, const Jsonb *signature);
-static MustacheValue read_events(const Evidence *evidence, const Jsonb *events);
-static MustacheValue read_event(const Evidence *evidence, JsonbContainer *event);
-static MustacheValue event_word(const Evidence *evidence, const char *kind);
-static MustacheValue gross_text(const Evidence *evidence);
-static char *moment_text(const Evidence *evidence, MustacheValue at);
-static MustacheValue member_of(JsonbContainer *object, const char *key);
-static char *text_of(MustacheValue value);
-static MustacheValue text_value(const char *text);
-static bool is_text(MustacheValue value, const char *text);
-static size_t end_of_document(const char *html, size_t length);
+static const RowColumn quote_columns[] = {
+	[QUOTE_ID] = {"quote_id", INT8OID},
+	[QUOTE_HTML] = {"html", TEXTOID},
+	[QUOTE_SNAPSHOT] = {"snapshot", JSONBOID},
+};
+static AttrNumber quote_attnums[lengthof(quote_columns)];
+static RowMap quote_map = {
+	.table = "quote",
+	.columns = quote_columns,
+	.ncolumns = lengthof(quote_columns),
+	.attnums = quote_attnums,
+};
 
-/* html text, snapshot jsonb, snapshot_text text, signature jsonb, events jsonb: text */
+typedef enum SignatureColumn
+{
+	SIGNATURE_QUOTE_ID,
+	SIGNATURE_SIGNER_NAME,
+	SIGNATURE_SIGNER_EMAIL,
+	SIGNATURE_IMAGE,
+	SIGNATURE_PAPER,
+	SIGNATURE_CONSENT_TEXT,
+	SIGNATURE_IP,
+	SIGNATURE_USER_AGENT,
+	SIGNATURE_SIGNED_AT,
+	SIGNATURE_SNAPSHOT_SHA256,
+} SignatureColumn;
+
+static const RowColumn signature_columns[] = {
+	[SIGNATURE_QUOTE_ID] = {"quote_id", INT8OID},
+	[SIGNATURE_SIGNER_NAME] = {"signer_name", TEXTOID},
+	[SIGNATURE_SIGNER_EMAIL] = {"signer_email", TEXTOID},
+	[SIGNATURE_IMAGE] = {"image", BYTEAOID},
+	[SIGNATURE_PAPER] = {"paper", BOOLOID},
+	[SIGNATURE_CONSENT_TEXT] = {"consent_text", TEXTOID},
+	[SIGNATURE_IP] = {"ip", INETOID},
+	[SIGNATURE_USER_AGENT] = {"user_agent", TEXTOID},
+	[SIGNATURE_SIGNED_AT] = {"signed_at", TIMESTAMPTZOID},
+	[SIGNATURE_SNAPSHOT_SHA256] = {"snapshot_sha256", BYTEAOID},
+};
+static AttrNumber signature_attnums[lengthof(signature_columns)];
+static RowMap signature_map = {
+	.table = "signature",
+	.columns = signature_columns,
+	.ncolumns = lengthof(signature_columns),
+	.attnums = signature_attnums,
+};
+
+typedef enum EventColumn
+{
+	EVENT_QUOTE_ID,
+	EVENT_POSITION,
+	EVENT_KIND,
+	EVENT_AT,
+	EVENT_MEMBER_ID,
+	EVENT_QUOTE_LINK_ID,
+	EVENT_DATA,
+	EVENT_SHA256,
+} EventColumn;
+
+static const RowColumn event_columns[] = {
+	[EVENT_QUOTE_ID] = {"quote_id", INT8OID},	[EVENT_POSITION] = {"position", INT4OID},
+	[EVENT_KIND] = {"kind", TEXTOID},			[EVENT_AT] = {"at", TIMESTAMPTZOID},
+	[EVENT_MEMBER_ID] = {"member_id", INT8OID}, [EVENT_QUOTE_LINK_ID] = {"quote_link_id", INT8OID},
+	[EVENT_DATA] = {"data", JSONBOID},			[EVENT_SHA256] = {"sha256", BYTEAOID},
+};
+static AttrNumber event_attnums[lengthof(event_columns)];
+static RowMap event_map = {
+	.table = "quote_event",
+	.columns = event_columns,
+	.ncolumns = lengthof(event_columns),
+	.attnums = event_attnums,
+};
+
+typedef enum PersonColumn
+{
+	PERSON_ID,
+	PERSON_NAME,
+	PERSON_EMAIL, /* of a link's recipient alone */
+} PersonColumn;
+
+static const RowColumn member_columns[] = {
+	[PERSON_ID] = {"member_id", INT8OID},
+	[PERSON_NAME] = {"name", TEXTOID},
+};
+static AttrNumber member_attnums[lengthof(member_columns)];
+static RowMap member_map = {
+	.table = "member",
+	.columns = member_columns,
+	.ncolumns = lengthof(member_columns),
+	.attnums = member_attnums,
+};
+
+static const RowColumn link_columns[] = {
+	[PERSON_ID] = {"quote_link_id", INT8OID},
+	[PERSON_NAME] = {"recipient_name", TEXTOID},
+	[PERSON_EMAIL] = {"recipient_email", TEXTOID},
+};
+static AttrNumber link_attnums[lengthof(link_columns)];
+static RowMap link_map = {
+	.table = "quote_link",
+	.columns = link_columns,
+	.ncolumns = lengthof(link_columns),
+	.attnums = link_attnums,
+};
+
+/* An event of the quote, to be put in order */
+typedef struct PlacedEvent
+{
+	int32 position;
+	MustacheValue row;
+} PlacedEvent;
+
+static MustacheValue read_signature(const Evidence *evidence, const Row *signature);
+static MustacheValue address_value(const Row *signature);
+static MustacheValue image_value(const Row *signature);
+static MustacheValue read_events(const Evidence *evidence, int64 quote_id);
+static MustacheValue read_event(const Evidence *evidence, const Row *event);
+static int compare_events(const void *a, const void *b);
+static char *who_did(const Row *event);
+static char *member_name(NullableDatum member_id);
+static char *recipient_name(NullableDatum quote_link_id);
+static char *column_text(const Row *row, int column);
+static MustacheValue boolean_value(bool boolean);
+
+/* quote_id bigint: text */
 Datum
-scrm_add_evidence(PG_FUNCTION_ARGS)
+scrm_signed_document(PG_FUNCTION_ARGS)
 {
-	const text *html = PG_GETARG_TEXT_PP(0);
-	size_t html_length = VARSIZE_ANY_EXHDR(html);
-	size_t place = end_of_document(VARDATA_ANY(html), html_length);
-	Evidence evidence = {.snapshot = &PG_GETARG_JSONB_P(1)->root};
-	size_t length;
-	char *page;
 	text *document;
-	char *to;
 
-	read_texts(&evidence);
-	page = render_page(&evidence, PG_GETARG_TEXT_PP(2), PG_GETARG_JSONB_P(3), PG_GETARG_JSONB_P(4),
-					   &length);
-	document = palloc(VARHDRSZ + html_length + length);
-	SET_VARSIZE(document, VARHDRSZ + html_length + length);
-	to = VARDATA(document);
-	memcpy(to, VARDATA_ANY(html), place);
-	memcpy(to + place, page, length);
-	memcpy(to + place + length, VARDATA_ANY(html) + place, html_length - place);
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	document = signed_document_make(PG_GETARG_INT64(0));
+	if (document == NULL)
+		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(document);
 }
 
-/* read_texts reads the template of the page and the words of the snapshot's locale. */
-static void
-read_texts(Evidence *evidence)
+text *
+signed_document_make(int64 quote_id)
 {
-	static ScrmPlan plan = {
-		.sql = "SELECT sales_crm.evidence_body(), sales_crm.quote_words($1)",
-		.nargs = 1,
-		.argtypes = {TEXTOID},
-	};
-	MemoryContext caller = CurrentMemoryContext;
-	MemoryContext spi;
-	char *given = text_of(member_of(evidence->snapshot, "locale"));
-	char *locale = given != NULL ? given : "en";
-	char *time_zone = text_of(member_of(evidence->snapshot, "time_zone"));
-	Datum values[1];
-	bool isnull;
+	static Lookup quote_lookup = {.map = &quote_map, .ncolumns = 1, .columns = {QUOTE_ID}};
+	static Lookup signature_lookup = {
+		.map = &signature_map, .ncolumns = 1, .columns = {SIGNATURE_QUOTE_ID}};
+	Datum key[] = {Int64GetDatum(quote_id)};
+	Evidence evidence;
+	Row quote;
+	Row signature;
+	Jsonb *snapshot;
 
-	evidence->language = format_language(locale, strlen(locale));
-	evidence->time_zone = cstring_to_text(time_zone != NULL ? time_zone : "UTC");
-	values[0] = CStringGetTextDatum(locale);
-	plan_begin();
-	(void) plan_run(&plan, PLAN_READ_LATEST, values, NULL);
-	spi = MemoryContextSwitchTo(caller);
-	evidence->template =
-		DatumGetTextPCopy(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-	evidence->words =
-		&DatumGetJsonbPCopy(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull))
-			 ->root;
-	MemoryContextSwitchTo(spi);
-	plan_end();
-}
-
-static char *
-render_page(const Evidence *evidence, const text *snapshot_text, const Jsonb *signature,
-			const Jsonb *events, size_t *length)
-{
-	MustacheMember company[2];
-	MustacheValue title = member_of(evidence->snapshot, "title");
-	MustacheValue version = member_of(evidence->snapshot, "version");
-	MustacheValue snapshot = {
-		.kind = MUSTACHE_TEXT,
-		.length = VARSIZE_ANY_EXHDR(snapshot_text),
-		.text = VARDATA_ANY(snapshot_text),
-	};
-	MustacheMember data[] = {
-		MEMBER("gross", gross_text(evidence)),
-		MEMBER("title", is_text(title, "") ? text_value(NULL) : title),
-		MEMBER("words", render_tree(evidence->words)),
-		MEMBER("events", read_events(evidence, events)),
-		MEMBER("number", member_of(evidence->snapshot, "number")),
-		MEMBER("company", read_company(evidence, company)),
-		MEMBER("version", is_text(version, "1") ? text_value(NULL) : version),
-		MEMBER("signature", read_signature(evidence, signature)),
-		MEMBER("snapshot_text", snapshot),
-	};
-	MustacheValue partials = {.kind = MUSTACHE_OBJECT};
-
-	return render_data(evidence->template, &OBJECT(data), &partials, length);
+	if (!lookup_row(&signature_lookup, LOOKUP_STATEMENT, key, &signature) ||
+		!lookup_row(&quote_lookup, LOOKUP_STATEMENT, key, &quote) ||
+		row_is_null(&quote, QUOTE_HTML) || row_is_null(&quote, QUOTE_SNAPSHOT))
+		return NULL;
+	snapshot = DatumGetJsonbP(row_value(&quote, QUOTE_SNAPSHOT));
+	evidence_open(&evidence, snapshot);
+	return evidence_add(&evidence, DatumGetTextPP(row_value(&quote, QUOTE_HTML)),
+						evidence_text(JsonbToCString(NULL, &snapshot->root, VARSIZE(snapshot))),
+						read_signature(&evidence, &signature), read_events(&evidence, quote_id));
 }
 
 static MustacheValue
-read_company(const Evidence *evidence, MustacheMember *members)
+read_signature(const Evidence *evidence, const Row *signature)
 {
-	char *color = text_of(member_of(json_container(evidence->snapshot, "company"), "brand_color"));
-
-	if (color == NULL || !color_is_valid(color))
-		color = DEFAULT_COLOR;
-	members[0] = (MustacheMember) MEMBER("brand_color", text_value(color));
-	members[1] = (MustacheMember) MEMBER("readable_color", text_value(color_readable(color)));
-	return (MustacheValue){.kind = MUSTACHE_OBJECT, .length = 2, .members = members};
-}
-
-/* read_signature returns the signature as given, but for the time, which it puts in words. */
-static MustacheValue
-read_signature(const Evidence *evidence, const Jsonb *signature)
-{
-	static const char key[] = "signed_at";
-	MustacheValue tree = render_tree((JsonbContainer *) &signature->root);
-
-	for (size_t i = 0; tree.kind == MUSTACHE_OBJECT && i < tree.length; i++)
-	{
-		MustacheMember *member = &tree.members[i];
-		char *moment;
-
-		if (mustache_compare_keys(member->key, member->key_length, key, strlen(key)) != 0)
-			continue;
-		moment = moment_text(evidence, member->value);
-		if (moment != NULL)
-			moment = psprintf("%s (%s)", moment, text_to_cstring(evidence->time_zone));
-		member->value = text_value(moment);
-	}
-	return tree;
-}
-
-static MustacheValue
-read_events(const Evidence *evidence, const Jsonb *events)
-{
-	MustacheValue list = {.kind = MUSTACHE_LIST};
-	JsonbIterator *iterator = JsonbIteratorInit((JsonbContainer *) &events->root);
-	JsonbIteratorToken token;
-	JsonbValue item;
-
-	list.members = palloc_array(MustacheMember, JB_ROOT_COUNT(events) + 1);
-	while ((token = JsonbIteratorNext(&iterator, &item, true)) != WJB_DONE)
-	{
-		if (token == WJB_ELEM && item.type == jbvBinary)
-			list.members[list.length++].value = read_event(evidence, item.val.binary.data);
-	}
-	return list;
-}
-
-static MustacheValue
-read_event(const Evidence *evidence, JsonbContainer *event)
-{
-	MustacheValue fingerprint = member_of(event, "sha256");
-	char *kind = text_of(member_of(event, "kind"));
+	bool on_paper = DatumGetBool(row_value(signature, SIGNATURE_PAPER));
+	bool typed = !on_paper && row_is_null(signature, SIGNATURE_IMAGE);
+	TimestampTz at = DatumGetTimestampTz(row_value(signature, SIGNATURE_SIGNED_AT));
+	const bytea *sha256 = DatumGetByteaPP(row_value(signature, SIGNATURE_SNAPSHOT_SHA256));
 	MustacheMember members[] = {
-		MEMBER("at", text_value(moment_text(evidence, member_of(event, "at")))),
-		MEMBER("who", member_of(event, "who")),
-		MEMBER("event", kind == NULL ? text_value(NULL) : event_word(evidence, kind)),
-		MEMBER("fingerprint", fingerprint),
+		EVIDENCE_MEMBER("ip", address_value(signature)),
+		EVIDENCE_MEMBER("image", image_value(signature)),
+		EVIDENCE_MEMBER("typed", boolean_value(typed)),
+		EVIDENCE_MEMBER("on_paper", boolean_value(on_paper)),
+		EVIDENCE_MEMBER("signed_at", evidence_signed_at(evidence, &at)),
+		EVIDENCE_MEMBER("user_agent", evidence_text(column_text(signature, SIGNATURE_USER_AGENT))),
+		EVIDENCE_MEMBER("signer_name",
+						evidence_text(column_text(signature, SIGNATURE_SIGNER_NAME))),
+		EVIDENCE_MEMBER("consent_text",
+						evidence_text(column_text(signature, SIGNATURE_CONSENT_TEXT))),
+		EVIDENCE_MEMBER("signer_email",
+						evidence_text(column_text(signature, SIGNATURE_SIGNER_EMAIL))),
+		EVIDENCE_MEMBER("snapshot_sha256", evidence_text(digest_hex(sha256))),
 	};
-	MustacheMember *kept = palloc(sizeof(members));
+	MustacheMember *kept = memcpy(palloc(sizeof(members)), members, sizeof(members));
 
-	if (fingerprint.length > FINGERPRINT_CHARACTERS)
-		members[3].value.length = FINGERPRINT_CHARACTERS;
-	memcpy(kept, members, sizeof(members));
 	return (MustacheValue){.kind = MUSTACHE_OBJECT, .length = lengthof(members), .members = kept};
 }
 
-/* event_word names a kind of event; one that has no word is written as it is, with blanks. */
 static MustacheValue
-event_word(const Evidence *evidence, const char *kind)
+address_value(const Row *signature)
 {
-	MustacheValue word = member_of(evidence->words, psprintf("event_%s", kind));
-	char *plain;
+	if (row_is_null(signature, SIGNATURE_IP))
+		return evidence_text(NULL);
+	return evidence_text(
+		TextDatumGetCString(DirectFunctionCall1(network_host, row_value(signature, SIGNATURE_IP))));
+}
 
-	if (word.kind == MUSTACHE_TEXT)
-		return word;
-	plain = pstrdup(kind);
-	for (char *c = plain; *c != '\0'; c++)
+/* image_value returns the drawn signature as a data URI, without the line ends of encode(). */
+static MustacheValue
+image_value(const Row *signature)
+{
+	const text *lines;
+	char *uri;
+	char *to;
+
+	if (row_is_null(signature, SIGNATURE_IMAGE))
+		return evidence_text(NULL);
+	lines = DatumGetTextPP(DirectFunctionCall2(binary_encode, row_value(signature, SIGNATURE_IMAGE),
+											   CStringGetTextDatum("base64")));
+	uri = palloc(sizeof(IMAGE_BEGINNING) + VARSIZE_ANY_EXHDR(lines));
+	to = stpcpy(uri, IMAGE_BEGINNING);
+	for (size_t i = 0; i < VARSIZE_ANY_EXHDR(lines); i++)
 	{
-		if (*c == '_')
-			*c = ' ';
+		if (VARDATA_ANY(lines)[i] != '\n')
+			*to++ = VARDATA_ANY(lines)[i];
 	}
-	return text_value(plain);
+	*to = '\0';
+	return evidence_text(uri);
 }
 
 static MustacheValue
-gross_text(const Evidence *evidence)
+read_events(const Evidence *evidence, int64 quote_id)
 {
-	char *gross = text_of(member_of(json_container(evidence->snapshot, "totals"), "gross"));
-	char *currency = text_of(member_of(evidence->snapshot, "currency"));
-	char *minor_units = text_of(member_of(evidence->snapshot, "minor_units"));
-	Datum number;
+	static Lookup lookup = {.map = &event_map, .ncolumns = 1, .columns = {EVENT_QUOTE_ID}};
+	Datum key[] = {Int64GetDatum(quote_id)};
+	MustacheValue list = {.kind = MUSTACHE_LIST};
+	size_t capacity = 16;
+	PlacedEvent *events = palloc_array(PlacedEvent, capacity);
+	LookupScan scan;
 
-	if (gross == NULL || currency == NULL || minor_units == NULL)
-		return text_value(NULL);
-	number = DirectFunctionCall3(numeric_in, CStringGetDatum(gross), ObjectIdGetDatum(InvalidOid),
-								 Int32GetDatum(-1));
-	return text_value(format_amount(DatumGetCString(DirectFunctionCall1(numeric_out, number)),
-									currency, evidence->language, pg_strtoint32(minor_units)));
+	lookup_begin(&scan, &lookup, LOOKUP_STATEMENT, key);
+	while (lookup_next(&scan))
+	{
+		if (list.length == capacity)
+		{
+			capacity *= 2;
+			events = repalloc(events, capacity * sizeof(PlacedEvent));
+		}
+		events[list.length++] = (PlacedEvent){
+			.position = DatumGetInt32(row_value(&scan.row, EVENT_POSITION)),
+			.row = read_event(evidence, &scan.row),
+		};
+	}
+	lookup_end(&scan);
+	qsort(events, list.length, sizeof(PlacedEvent), compare_events);
+	list.members = palloc0_array(MustacheMember, list.length + 1);
+	for (size_t i = 0; i < list.length; i++)
+		list.members[i].value = events[i].row;
+	return list;
 }
 
-/* moment_text puts the text of a timestamptz in words, in the snapshot's time zone and locale. */
-static char *
-moment_text(const Evidence *evidence, MustacheValue at)
+/* read_event copies what it keeps of a row that goes with the scan. */
+static MustacheValue
+read_event(const Evidence *evidence, const Row *event)
 {
-	char *given = text_of(at);
-	Datum moment;
+	char *kind = TextDatumGetCString(row_value(event, EVENT_KIND));
+	TimestampTz at = DatumGetTimestampTz(row_value(event, EVENT_AT));
+	const bytea *sha256 = DatumGetByteaPP(row_value(event, EVENT_SHA256));
 
-	if (given == NULL)
+	return evidence_event(evidence, kind, &at, evidence_text(who_did(event)),
+						  evidence_text(digest_hex(sha256)));
+}
+
+static int
+compare_events(const void *a, const void *b)
+{
+	int32 one = ((const PlacedEvent *) a)->position;
+	int32 other = ((const PlacedEvent *) b)->position;
+
+	return (one > other) - (one < other);
+}
+
+/* who_did names the member, or who signed, or the recipient of the link; NULL for nobody. */
+static char *
+who_did(const Row *event)
+{
+	char *name = member_name(row_nullable(event, EVENT_MEMBER_ID));
+
+	if (name == NULL)
+		name = json_text(&DatumGetJsonbP(row_value(event, EVENT_DATA))->root, "signer_name");
+	if (name == NULL)
+		name = recipient_name(row_nullable(event, EVENT_QUOTE_LINK_ID));
+	return name;
+}
+
+static char *
+member_name(NullableDatum member_id)
+{
+	static Lookup lookup = {.map = &member_map, .ncolumns = 1, .columns = {PERSON_ID}};
+	Row member;
+
+	if (member_id.isnull || !lookup_row(&lookup, LOOKUP_STATEMENT, &member_id.value, &member))
 		return NULL;
-	moment = DirectFunctionCall3(timestamptz_in, CStringGetDatum(given),
-								 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-	return format_moment(DatumGetTimestampTz(moment), evidence->time_zone, evidence->language);
+	return column_text(&member, PERSON_NAME);
 }
 
-/* member_of is ->> for members that are no containers; object may be NULL. */
-static MustacheValue
-member_of(JsonbContainer *object, const char *key)
-{
-	JsonbValue *value = json_find(object, key);
-
-	return value == NULL || value->type == jbvBinary ? text_value(NULL) : render_value(value);
-}
-
-/* text_of returns a text or number; NULL for anything else. */
 static char *
-text_of(MustacheValue value)
+recipient_name(NullableDatum quote_link_id)
 {
-	return value.kind == MUSTACHE_TEXT ? pnstrdup(value.text, value.length) : NULL;
+	static Lookup lookup = {.map = &link_map, .ncolumns = 1, .columns = {PERSON_ID}};
+	Row link;
+
+	if (quote_link_id.isnull || !lookup_row(&lookup, LOOKUP_STATEMENT, &quote_link_id.value, &link))
+		return NULL;
+	return column_text(&link, row_is_null(&link, PERSON_NAME) ? PERSON_EMAIL : PERSON_NAME);
+}
+
+static char *
+column_text(const Row *row, int column)
+{
+	return row_is_null(row, column) ? NULL : TextDatumGetCString(row_value(row, column));
 }
 
 static MustacheValue
-text_value(const char *text)
+boolean_value(bool boolean)
 {
-	if (text == NULL)
-		return (MustacheValue){.kind = MUSTACHE_NULL};
-	return (MustacheValue){.kind = MUSTACHE_TEXT, .length = strlen(text), .text = text};
-}
-
-static bool
-is_text(MustacheValue value, const char *text)
-{
-	return value.kind == MUSTACHE_TEXT && value.length == strlen(text) &&
-		   memcmp(value.text, text, value.length) == 0;
-}
-
-/* end_of_document returns where the last end tag of the body begins, or the end of all. */
-static size_t
-end_of_document(const char *html, size_t length)
-{
-	const size_t tag = strlen(DOCUMENT_END);
-
-	for (size_t place = length; place-- > 0;)
-	{
-		if (length - place >= tag && memcmp(html + place, DOCUMENT_END, tag) == 0)
-			return place;
-	}
-	return length;
+	return (MustacheValue){.kind = boolean ? MUSTACHE_TRUE : MUSTACHE_FALSE};
 }

@@ -86,25 +86,8 @@ COMMENT ON FUNCTION sales_crm.move_opportunity_of(bigint, text) IS
 	'Moves the opportunity of a quote to the phase that is marked on_quote_signed (target signed), or whose outcome is target (lost, expired), if there is one and it is not behind. Returns why not, when the opportunity is closed or a rule of its pipeline forbids the move';
 
 CREATE FUNCTION sales_crm.signed_document(quote_id bigint)
-RETURNS text LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN (
-		SELECT sales_crm.add_evidence(q.html, q.snapshot, q.snapshot::text,
-			jsonb_build_object('signer_name', s.signer_name, 'signer_email', s.signer_email, 'typed', s.image IS NULL AND NOT s.paper, 'on_paper', s.paper,
-				'image', 'data:image/png;base64,' || replace(encode(s.image, 'base64'), E'\n', ''), 'consent_text', s.consent_text, 'ip', host(s.ip),
-				'user_agent', s.user_agent, 'signed_at', s.signed_at, 'snapshot_sha256', encode(s.snapshot_sha256, 'hex')),
-			(SELECT coalesce(jsonb_agg(jsonb_build_object('kind', e.kind, 'at', e.at, 'who', coalesce(m.name, e.data ->> 'signer_name', l.recipient_name, l.recipient_email),
-					'sha256', encode(e.sha256, 'hex')) ORDER BY e.position), '[]')
-				FROM sales_crm.quote_event e
-				LEFT JOIN sales_crm.member m ON m.member_id = e.member_id
-				LEFT JOIN sales_crm.quote_link l ON l.quote_link_id = e.quote_link_id
-				WHERE e.quote_id = q.quote_id))
-		FROM sales_crm.quote q JOIN sales_crm.signature s USING (quote_id)
-		WHERE q.quote_id = $1);
-END
-$$;
+RETURNS text LANGUAGE c STABLE
+AS 'MODULE_PATHNAME', 'scrm_signed_document';
 COMMENT ON FUNCTION sales_crm.signed_document(bigint) IS
 	'The document of a signed quote with the evidence of its signature: one HTML file that needs nothing else. NULL when it was not signed';
 

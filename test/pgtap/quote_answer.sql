@@ -1,7 +1,7 @@
 -- Promise: a quote has at most one answer, and all that follows from it in the same commit, whatever
 -- strangers say; links that open nothing are alike; expiry is true by time; reminders come once.
 BEGIN;
-SELECT plan(89);
+SELECT plan(92);
 
 INSERT INTO sales_crm.member (name, email) VALUES ('Sam', 'sam@example.com');
 INSERT INTO sales_crm.account (name) VALUES ('Acme');
@@ -244,6 +244,27 @@ SELECT cmp_ok(sales_crm.mark_notifications_read(), '>', 10::bigint, 'then all');
 SELECT is(sales_crm.unread_notifications(), 0::bigint, 'none is left');
 SELECT is((SELECT string_agg(format(sales_crm.notification_subject(e, l), 'Acme', 'Q1'), '; ') FROM unnest(array['quote.signed', 'quote.expired']) e, unnest(array['en', 'fr_BE', 'nl', 'de']) l),
 	'Acme has signed Q1; Acme a signé Q1; Acme heeft Q1 ondertekend; Acme hat Q1 unterzeichnet; Q1 for Acme has expired; Q1 pour Acme a expiré; Q1 voor Acme is verlopen; Q1 für Acme ist abgelaufen', 'in the member''s language');
+
+-- The document shows what the rows say, whoever did it: add_evidence() makes the same from their jsonb
+SELECT pg_temp.offer('drawn', pg_temp.deal('drawn'), NULL, 'iris@example.com');
+SELECT s.status FROM offer o, sales_crm.sign_quote(o.token, o.hash, 'Iris', NULL,
+	decode('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64'), request_key => 'k', consent_text => 'I agree.') s
+WHERE o.name = 'drawn' \gset
+CREATE TEMP TABLE shown AS
+SELECT s.quote_id, CASE WHEN s.paper THEN 'on paper' WHEN s.image IS NULL THEN 'typed' ELSE 'drawn' END AS way, s.ip IS NOT NULL AS has_address,
+	sales_crm.signed_document(s.quote_id) AS document,
+	sales_crm.add_evidence(q.html, q.snapshot, q.snapshot::text,
+		jsonb_build_object('signer_name', s.signer_name, 'signer_email', s.signer_email, 'typed', s.image IS NULL AND NOT s.paper, 'on_paper', s.paper,
+			'image', 'data:image/png;base64,' || replace(encode(s.image, 'base64'), E'\n', ''), 'consent_text', s.consent_text, 'ip', host(s.ip),
+			'user_agent', s.user_agent, 'signed_at', s.signed_at, 'snapshot_sha256', encode(s.snapshot_sha256, 'hex')),
+		(SELECT jsonb_agg(jsonb_build_object('kind', e.kind, 'at', e.at, 'who', coalesce(m.name, e.data ->> 'signer_name', l.recipient_name, l.recipient_email),
+				'sha256', encode(e.sha256, 'hex')) ORDER BY e.position)
+			FROM sales_crm.quote_event e LEFT JOIN sales_crm.member m USING (member_id) LEFT JOIN sales_crm.quote_link l USING (quote_link_id)
+			WHERE e.quote_id = q.quote_id)) AS expected
+FROM sales_crm.quote q JOIN sales_crm.signature s USING (quote_id);
+SELECT is_empty('SELECT quote_id, way FROM shown WHERE document IS DISTINCT FROM expected', 'signed documents say what is known');
+SELECT is((SELECT string_agg(DISTINCT way, ', ' ORDER BY way) FROM shown), 'drawn, on paper, typed', 'in each way of signing');
+SELECT is(sales_crm.signed_document(q.quote_id), NULL, 'a quote that was not signed has none') FROM sales_crm.quote q WHERE q.status = 'declined' LIMIT 1;
 
 SELECT is((SELECT array_agg(o.name ORDER BY o.name) FROM sales_crm.verify_quotes() v JOIN offer o USING (quote_id)), '{answered,expiring,gone,"last day",late,"late too",paper,"signed late"}', 'only where the test changed the last day the quotes do not verify');
 SELECT is((SELECT count(*) FROM sales_crm.verify_quote_events()) + (SELECT count(*) FROM sales_crm.verify_opportunities()) + (SELECT count(*) FROM sales_crm.verify_forecast()), 0::bigint, 'the rest does');
