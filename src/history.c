@@ -20,6 +20,7 @@
 #include "opportunity.h"
 #include "transition.h"
 #include "trigger.h"
+#include "update.h"
 
 PG_FUNCTION_INFO_V1(scrm_opportunity_history);
 
@@ -38,6 +39,27 @@ static RowMap stay_map = {
 	.attnums = stay_attnums,
 };
 
+/* The same table, for who ends a stay */
+enum
+{
+	STAY_ID,
+	STAY_OPPORTUNITY_ID,
+	STAY_LEFT_AT,
+};
+
+static const RowColumn left_columns[] = {
+	[STAY_ID] = {"phase_stay_id", INT8OID},
+	[STAY_OPPORTUNITY_ID] = {"opportunity_id", INT8OID},
+	[STAY_LEFT_AT] = {"left_at", TIMESTAMPTZOID},
+};
+static AttrNumber left_attnums[lengthof(left_columns)];
+static RowMap left_map = {
+	.table = "phase_stay",
+	.columns = left_columns,
+	.ncolumns = lengthof(left_columns),
+	.attnums = left_attnums,
+};
+
 static const RowColumn change_columns[] = {
 	{"opportunity_id", INT8OID}, {"field", TEXTOID}, {"old", TEXTOID}, {"new", TEXTOID},
 	{"rule", TEXTOID},			 {"by", INT8OID},
@@ -52,6 +74,7 @@ static RowMap change_map = {
 
 static void write_stay(const NullableDatum *stay);
 static void write_move(const NullableDatum *move);
+static void end_stay(Datum opportunity_id, NullableDatum left_at);
 static void write_change(const NullableDatum *change);
 
 static BatchPlan enter_plan = {
@@ -246,14 +269,6 @@ write_stay(const NullableDatum *stay)
 static void
 write_move(const NullableDatum *move)
 {
-	static ScrmPlan leave = {
-		.sql = "UPDATE sales_crm.phase_stay SET left_at = $2"
-			   " WHERE opportunity_id = $1 AND left_at IS NULL",
-		.nargs = 2,
-		.argtypes = {INT8OID, TIMESTAMPTZOID},
-		.by_key = true,
-	};
-	Datum values[] = {move[0].value, move[2].value};
 	char *phase = psprintf(INT64_FORMAT, DatumGetInt64(move[1].value));
 	NullableDatum stay[] = {move[0], move[1], move[2], move[5]};
 	NullableDatum change[] = {
@@ -262,11 +277,34 @@ write_move(const NullableDatum *move)
 		move[4], move[5],
 	};
 
-	plan_begin();
-	(void) plan_run(&leave, PLAN_WRITE, values, NULL);
-	plan_end();
+	end_stay(move[0].value, move[2]);
 	write_stay(stay);
 	write_change(change);
+}
+
+/* end_stay ends the stay in which the opportunity is. */
+static void
+end_stay(Datum opportunity_id, NullableDatum left_at)
+{
+	static Lookup stays = {.map = &left_map, .ncolumns = 1, .columns = {STAY_OPPORTUNITY_ID}};
+	static Update leave = {
+		.lookup = {.map = &left_map, .ncolumns = 1, .columns = {STAY_ID}},
+		.ncolumns = 1,
+		.columns = {STAY_LEFT_AT},
+	};
+	LookupScan scan;
+	Datum key = (Datum) 0;
+	bool found = false;
+
+	lookup_begin(&scan, &stays, LOOKUP_STATEMENT, &opportunity_id);
+	while (!found && lookup_next(&scan))
+	{
+		found = row_is_null(&scan.row, STAY_LEFT_AT);
+		key = row_value(&scan.row, STAY_ID);
+	}
+	lookup_end(&scan);
+	if (found)
+		(void) update_row(&leave, key, &left_at);
 }
 
 static void

@@ -79,14 +79,8 @@ static ScrmPlan lock_plan = {
 
 static Update recompute_update = {
 	.lookup = {.map = &opportunity_table, .ncolumns = 1, .columns = {OPPORTUNITY_ID}},
-	.column = OPPORTUNITY_AMOUNT,
-	.plan =
-		{
-			.sql = "UPDATE sales_crm.opportunity SET amount = amount WHERE opportunity_id = $1",
-			.nargs = 1,
-			.argtypes = {INT8OID},
-			.by_key = true,
-		},
+	.ncolumns = 1,
+	.columns = {OPPORTUNITY_AMOUNT},
 };
 
 static BatchPlan amount_plan = {
@@ -296,7 +290,7 @@ recompute(const Touched *touched)
 	PG_TRY();
 	{
 		being_recomputed = touched;
-		update_row(&recompute_update, touched->opportunity_id);
+		(void) update_row(&recompute_update, Int64GetDatum(touched->opportunity_id), NULL);
 	}
 	PG_FINALLY();
 	{

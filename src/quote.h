@@ -49,6 +49,7 @@ typedef enum QuoteColumn
 #define QUOTE_COLUMNS (QUOTE_COLUMN_STATUS + 1)
 
 extern const RowColumn quote_columns[QUOTE_COLUMNS];
+extern RowMap quote_table;
 
 /* The places of the columns in the table */
 extern const AttrNumber *quote_map(Relation relation);

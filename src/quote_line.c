@@ -26,65 +26,45 @@
 #include "compat.h"
 #include "configuration.h"
 #include "error.h"
-#include "plan.h"
+#include "quote.h"
 #include "quote_line.h"
+#include "quote_lock.h"
+#include "quote_rule.h"
+#include "quote_total.h"
 #include "row.h"
 #include "trigger.h"
+#include "update.h"
 
 PG_FUNCTION_INFO_V1(scrm_quote_line_guard);
 PG_FUNCTION_INFO_V1(scrm_quote_line_follow);
 
-/* Columns in the order of line_columns */
-typedef enum QuoteLineColumn
-{
-	LINE_ID,
-	LINE_QUOTE_ID,
-	LINE_KIND,
-	LINE_POSITION,
-	LINE_PRODUCT_ID,
-	LINE_PRODUCT_LINE_ID,
-	LINE_NAME,
-	LINE_DESCRIPTION,
-	LINE_EXTRA_DESCRIPTION,
-	LINE_QUANTITY,
-	LINE_UNIT,
-	LINE_UNIT_PRICE,
-	LINE_DISCOUNT_PERCENT,
-	LINE_DISCOUNT_AMOUNT,
-	LINE_TAX_RATE_ID,
-	LINE_TAX_PERCENT,
-	LINE_TAX_CATEGORY,
-	LINE_OPTIONAL,
-	LINE_COLUMNS,
-} QuoteLineColumn;
-
-static const RowColumn line_columns[LINE_COLUMNS] = {
-	[LINE_ID] = {"quote_line_id", INT8OID},
-	[LINE_QUOTE_ID] = {"quote_id", INT8OID},
-	[LINE_KIND] = {"kind", TEXTOID},
-	[LINE_POSITION] = {"position", NUMERICOID},
-	[LINE_PRODUCT_ID] = {"product_id", INT8OID},
-	[LINE_PRODUCT_LINE_ID] = {"product_line_id", INT8OID},
-	[LINE_NAME] = {"name", TEXTOID},
-	[LINE_DESCRIPTION] = {"description", TEXTOID},
-	[LINE_EXTRA_DESCRIPTION] = {"extra_description", TEXTOID},
-	[LINE_QUANTITY] = {"quantity", NUMERICOID},
-	[LINE_UNIT] = {"unit", TEXTOID},
-	[LINE_UNIT_PRICE] = {"unit_price", NUMERICOID},
-	[LINE_DISCOUNT_PERCENT] = {"discount_percent", NUMERICOID},
-	[LINE_DISCOUNT_AMOUNT] = {"discount_amount", NUMERICOID},
-	[LINE_TAX_RATE_ID] = {"tax_rate_id", INT8OID},
-	[LINE_TAX_PERCENT] = {"tax_percent", NUMERICOID},
-	[LINE_TAX_CATEGORY] = {"tax_category", TEXTOID},
-	[LINE_OPTIONAL] = {"optional", BOOLOID},
+static const RowColumn line_columns[QUOTE_LINE_COLUMNS] = {
+	[QUOTE_LINE_ID] = {"quote_line_id", INT8OID},
+	[QUOTE_LINE_QUOTE_ID] = {"quote_id", INT8OID},
+	[QUOTE_LINE_KIND] = {"kind", TEXTOID},
+	[QUOTE_LINE_POSITION] = {"position", NUMERICOID},
+	[QUOTE_LINE_PRODUCT_ID] = {"product_id", INT8OID},
+	[QUOTE_LINE_PRODUCT_LINE_ID] = {"product_line_id", INT8OID},
+	[QUOTE_LINE_NAME] = {"name", TEXTOID},
+	[QUOTE_LINE_DESCRIPTION] = {"description", TEXTOID},
+	[QUOTE_LINE_EXTRA_DESCRIPTION] = {"extra_description", TEXTOID},
+	[QUOTE_LINE_QUANTITY] = {"quantity", NUMERICOID},
+	[QUOTE_LINE_UNIT] = {"unit", TEXTOID},
+	[QUOTE_LINE_UNIT_PRICE] = {"unit_price", NUMERICOID},
+	[QUOTE_LINE_DISCOUNT_PERCENT] = {"discount_percent", NUMERICOID},
+	[QUOTE_LINE_DISCOUNT_AMOUNT] = {"discount_amount", NUMERICOID},
+	[QUOTE_LINE_TAX_RATE_ID] = {"tax_rate_id", INT8OID},
+	[QUOTE_LINE_TAX_PERCENT] = {"tax_percent", NUMERICOID},
+	[QUOTE_LINE_TAX_CATEGORY] = {"tax_category", TEXTOID},
+	[QUOTE_LINE_OPTIONAL] = {"optional", BOOLOID},
 };
 
-static AttrNumber table_attnums[LINE_COLUMNS];
+static AttrNumber table_attnums[QUOTE_LINE_COLUMNS];
 
 static RowMap table_map = {
 	.table = "quote_line",
 	.columns = line_columns,
-	.ncolumns = LINE_COLUMNS,
+	.ncolumns = QUOTE_LINE_COLUMNS,
 	.attnums = table_attnums,
 };
 
@@ -128,17 +108,17 @@ scrm_quote_line_guard(PG_FUNCTION_ARGS)
 	}
 	line = row_copy(&given);
 	/* Keys go up, so that a new line is the last, without looking at the others */
-	if (!line.nulls[place_of(&line, LINE_ID)])
-		fill(&line, LINE_POSITION,
+	if (!line.nulls[place_of(&line, QUOTE_LINE_ID)])
+		fill(&line, QUOTE_LINE_POSITION,
 			 NumericGetDatum(
-				 int64_to_numeric(DatumGetInt64(line.values[place_of(&line, LINE_ID)]))));
+				 int64_to_numeric(DatumGetInt64(line.values[place_of(&line, QUOTE_LINE_ID)]))));
 	if (is_item(&line))
 	{
 		if (inserting)
 		{
-			fill(&line, LINE_KIND, CStringGetTextDatum("item"));
-			fill(&line, LINE_QUANTITY, NumericGetDatum(int64_to_numeric(1)));
-			fill(&line, LINE_UNIT, CStringGetTextDatum("C62"));
+			fill(&line, QUOTE_LINE_KIND, CStringGetTextDatum("item"));
+			fill(&line, QUOTE_LINE_QUANTITY, NumericGetDatum(int64_to_numeric(1)));
+			fill(&line, QUOTE_LINE_UNIT, CStringGetTextDatum("C62"));
 		}
 		fill_tax(&line);
 	}
@@ -184,7 +164,7 @@ scrm_quote_line_follow(PG_FUNCTION_ARGS)
 static bool
 is_item(const Row *line)
 {
-	int place = place_of(line, LINE_KIND);
+	int place = place_of(line, QUOTE_LINE_KIND);
 
 	return line->nulls[place] || strcmp(TextDatumGetCString(line->values[place]), "item") == 0;
 }
@@ -215,7 +195,7 @@ static void
 fill_tax(Row *line)
 {
 	const Configuration *configuration = configuration_get();
-	int place = place_of(line, LINE_TAX_RATE_ID);
+	int place = place_of(line, QUOTE_LINE_TAX_RATE_ID);
 	bool none = line->nulls[place];
 	const TaxRate *rate =
 		none ? configuration_default_tax_rate(configuration)
@@ -229,16 +209,16 @@ fill_tax(Row *line)
 								  DatumGetInt64(line->values[place])),
 				 errhint("SELECT tax_rate_id, name FROM sales_crm.tax_rate shows those there "
 						 "are.")));
-	fill(line, LINE_TAX_RATE_ID, Int64GetDatum(rate->tax_rate_id));
-	overwrite(line, LINE_TAX_PERCENT, rate->percent);
-	overwrite(line, LINE_TAX_CATEGORY, CStringGetTextDatum(rate->category));
+	fill(line, QUOTE_LINE_TAX_RATE_ID, Int64GetDatum(rate->tax_rate_id));
+	overwrite(line, QUOTE_LINE_TAX_PERCENT, rate->percent);
+	overwrite(line, QUOTE_LINE_TAX_CATEGORY, CStringGetTextDatum(rate->category));
 }
 
 /* is_changed says whether a column of ours differs between two versions of a row. */
 static bool
 is_changed(const Row *old_row, const Row *new_row)
 {
-	for (int i = 0; i < LINE_COLUMNS; i++)
+	for (int i = 0; i < QUOTE_LINE_COLUMNS; i++)
 	{
 		int place = place_of(new_row, i);
 		Form_pg_attribute attribute = TupleDescAttr(new_row->tupdesc, place);
@@ -257,7 +237,7 @@ is_changed(const Row *old_row, const Row *new_row)
 static void
 add_key(Keys *keys, const Row *row)
 {
-	int64 key = DatumGetInt64(row->values[place_of(row, LINE_QUOTE_ID)]);
+	int64 key = DatumGetInt64(row->values[place_of(row, QUOTE_LINE_QUOTE_ID)]);
 
 	if (keys->count > 0 && keys->items[keys->count - 1] == key)
 		return;
@@ -280,40 +260,38 @@ compare_keys(const void *a, const void *b)
 	return (key > other) - (key < other);
 }
 
+void
+quote_line_scan_begin(LookupScan *scan, int64 quote_id)
+{
+	static Lookup lookup = {.map = &table_map, .ncolumns = 1, .columns = {QUOTE_LINE_QUOTE_ID}};
+	Datum key[] = {Int64GetDatum(quote_id)};
+
+	lookup_begin(scan, &lookup, LOOKUP_LATEST, key);
+}
+
 /* settle locks a quote, which must be a draft, and sets its totals. */
 static void
 settle(int64 quote_id)
 {
-	static ScrmPlan lock = {
-		.sql = "SELECT q.number, q.status FROM sales_crm.quote q WHERE q.quote_id = $1"
-			   " FOR NO KEY UPDATE",
-		.nargs = 1,
-		.argtypes = {INT8OID},
-		.by_key = true,
+	static Update update = {
+		.lookup = {.map = &quote_table, .ncolumns = 1, .columns = {QUOTE_COLUMN_ID}},
+		.ncolumns = 1,
+		.columns = {QUOTE_COLUMN_TOTALS},
 	};
-	static ScrmPlan totals = {
-		.sql = "UPDATE sales_crm.quote q SET totals = sales_crm.quote_totals($1)"
-			   " WHERE q.quote_id = $1",
-		.nargs = 1,
-		.argtypes = {INT8OID},
-		.by_key = true,
-	};
-	Datum values[1] = {Int64GetDatum(quote_id)};
+	NullableDatum totals;
+	Row quote;
 
-	plan_begin();
-	if (plan_run(&lock, PLAN_WRITE, values, NULL) > 0)
-	{
-		const char *status = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2);
-
-		if (strcmp(status, "draft") != 0)
-			ereport(
-				ERROR,
+	quote_lock(quote_id, PLAN_WRITE);
+	if (!quote_find(quote_id, LOOKUP_LATEST, &quote))
+		return;
+	if (quote_status(&quote) != QUOTE_DRAFT)
+		ereport(ERROR,
 				(errcode(ERRCODE_SCRM_QUOTE_NOT_EDITABLE), errmsg("quote is not editable"),
 				 errdetail("Quote %s is %s; the statement changes its lines.",
-						   SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1), status),
+						   TextDatumGetCString(row_value(&quote, QUOTE_COLUMN_NUMBER)),
+						   quote_status_names[quote_status(&quote)]),
 				 errhint("SELECT sales_crm.revise_quote(" INT64_FORMAT ") makes its next version.",
 						 quote_id)));
-		(void) plan_run(&totals, PLAN_WRITE_LATEST, values, NULL);
-	}
-	plan_end();
+	totals = quote_total_compute(&quote);
+	(void) update_row(&update, Int64GetDatum(quote_id), &totals);
 }

@@ -5,4 +5,35 @@
 #ifndef SCRM_QUOTE_LINE_H
 #define SCRM_QUOTE_LINE_H
 
+#include "postgres.h"
+
+#include "lookup.h"
+
+/* Columns in the order of line_columns */
+typedef enum QuoteLineColumn
+{
+	QUOTE_LINE_ID,
+	QUOTE_LINE_QUOTE_ID,
+	QUOTE_LINE_KIND,
+	QUOTE_LINE_POSITION,
+	QUOTE_LINE_PRODUCT_ID,
+	QUOTE_LINE_PRODUCT_LINE_ID,
+	QUOTE_LINE_NAME,
+	QUOTE_LINE_DESCRIPTION,
+	QUOTE_LINE_EXTRA_DESCRIPTION,
+	QUOTE_LINE_QUANTITY,
+	QUOTE_LINE_UNIT,
+	QUOTE_LINE_UNIT_PRICE,
+	QUOTE_LINE_DISCOUNT_PERCENT,
+	QUOTE_LINE_DISCOUNT_AMOUNT,
+	QUOTE_LINE_TAX_RATE_ID,
+	QUOTE_LINE_TAX_PERCENT,
+	QUOTE_LINE_TAX_CATEGORY,
+	QUOTE_LINE_OPTIONAL,
+	QUOTE_LINE_COLUMNS,
+} QuoteLineColumn;
+
+/* Begins with the lines of a quote, for lookup_next() */
+extern void quote_line_scan_begin(LookupScan *scan, int64 quote_id);
+
 #endif /* SCRM_QUOTE_LINE_H */

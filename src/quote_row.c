@@ -46,7 +46,7 @@ const RowColumn quote_columns[QUOTE_COLUMNS] = {
 
 static AttrNumber table_attnums[QUOTE_COLUMNS];
 
-static RowMap table_map = {
+RowMap quote_table = {
 	.table = "quote",
 	.columns = quote_columns,
 	.ncolumns = QUOTE_COLUMNS,
@@ -56,13 +56,13 @@ static RowMap table_map = {
 const AttrNumber *
 quote_map(Relation relation)
 {
-	return row_map_get(&table_map, relation);
+	return row_map_get(&quote_table, relation);
 }
 
 bool
 quote_find(int64 quote_id, LookupTime time, Row *quote)
 {
-	static Lookup lookup = {.map = &table_map, .ncolumns = 1, .columns = {QUOTE_COLUMN_ID}};
+	static Lookup lookup = {.map = &quote_table, .ncolumns = 1, .columns = {QUOTE_COLUMN_ID}};
 	Datum key[] = {Int64GetDatum(quote_id)};
 
 	return lookup_row(&lookup, time, key, quote);

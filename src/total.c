@@ -19,6 +19,7 @@
 #include "decimal.h"
 #include "json.h"
 #include "money.h"
+#include "total.h"
 
 PG_FUNCTION_INFO_V1(scrm_compute_totals);
 PG_FUNCTION_INFO_V1(scrm_totals_add);
@@ -30,12 +31,9 @@ static const char *const taxed_categories[] = {"S", "L", "M"};
 static const char *const other_categories[] = {"Z", "E", "AE", "K", "G", "O"};
 
 static Datum totals_add(FunctionCallInfo fcinfo, bool wants_lines);
-static Offer *offer_from_arguments(FunctionCallInfo fcinfo, int method, int currency,
-								   int prices_include_tax, bool wants_lines);
 static void add_json_line(Offer *offer, JsonbContainer *line);
 static void check_currency(const Offer *offer, const char *code, size_t length);
 static void set_category(MoneyLine *line, const char *code, size_t length);
-static Datum offer_to_jsonb(const Offer *offer, bool with_lines);
 
 static NullableDatum
 argument(FunctionCallInfo fcinfo, int number)
@@ -47,7 +45,7 @@ Datum
 scrm_compute_totals(PG_FUNCTION_ARGS)
 {
 	Jsonb *lines;
-	Offer *offer = offer_from_arguments(fcinfo, 3, 4, 5, true);
+	Offer *offer = total_offer(argument(fcinfo, 3), argument(fcinfo, 4), argument(fcinfo, 5), true);
 	JsonbIterator *iterator;
 	JsonbIteratorToken token;
 	JsonbValue value;
@@ -70,7 +68,7 @@ scrm_compute_totals(PG_FUNCTION_ARGS)
 		add_json_line(offer, value.val.binary.data);
 	}
 	money_compute(offer);
-	return offer_to_jsonb(offer, true);
+	return total_to_jsonb(offer, true);
 }
 
 Datum
@@ -93,7 +91,7 @@ scrm_totals_final(PG_FUNCTION_ARGS)
 	if (offer == NULL)
 		PG_RETURN_NULL();
 	money_compute(offer);
-	return offer_to_jsonb(offer, offer->for_lines);
+	return total_to_jsonb(offer, offer->for_lines);
 }
 
 /* totals_add takes a row of the aggregates, whose first one says what the whole offer has. */
@@ -111,7 +109,8 @@ totals_add(FunctionCallInfo fcinfo, bool wants_lines)
 	if (offer == NULL)
 	{
 		caller = MemoryContextSwitchTo(aggregate);
-		offer = offer_from_arguments(fcinfo, 10, 11, 12, wants_lines);
+		offer = total_offer(argument(fcinfo, 10), argument(fcinfo, 11), argument(fcinfo, 12),
+							wants_lines);
 		money_set_discount(offer, argument(fcinfo, 8), argument(fcinfo, 9));
 		MemoryContextSwitchTo(caller);
 	}
@@ -129,9 +128,7 @@ totals_add(FunctionCallInfo fcinfo, bool wants_lines)
 		code = PG_GETARG_TEXT_PP(11);
 		check_currency(offer, VARDATA_ANY(code), VARSIZE_ANY_EXHDR(code));
 	}
-	code = PG_ARGISNULL(6) ? NULL : PG_GETARG_TEXT_PP(6);
-	set_category(&line, code == NULL ? NULL : VARDATA_ANY(code),
-				 code == NULL ? 0 : VARSIZE_ANY_EXHDR(code));
+	total_set_category(&line, argument(fcinfo, 6));
 	line.optional = !PG_ARGISNULL(7) && PG_GETARG_BOOL(7);
 	caller = MemoryContextSwitchTo(aggregate);
 	money_add_line(offer, &line);
@@ -139,21 +136,19 @@ totals_add(FunctionCallInfo fcinfo, bool wants_lines)
 	PG_RETURN_POINTER(offer);
 }
 
-/* offer_from_arguments makes an offer; NULL means what the company says. */
-static Offer *
-offer_from_arguments(FunctionCallInfo fcinfo, int method, int currency, int prices_include_tax,
-					 bool wants_lines)
+Offer *
+total_offer(NullableDatum method, NullableDatum currency, NullableDatum prices_include_tax,
+			bool wants_lines)
 {
 	const Configuration *configuration = configuration_get();
 	VatMethod vat_method = configuration->vat_method;
 	const Currency *found;
-	text *code = PG_ARGISNULL(currency) ? cstring_to_text(configuration->currency)
-										: PG_GETARG_TEXT_PP(currency);
-	Offer *offer;
+	text *code =
+		currency.isnull ? cstring_to_text(configuration->currency) : DatumGetTextPP(currency.value);
 
-	if (!PG_ARGISNULL(method))
+	if (!method.isnull)
 	{
-		text *name = PG_GETARG_TEXT_PP(method);
+		text *name = DatumGetTextPP(method.value);
 
 		vat_method = configuration_vat_method(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
 	}
@@ -163,11 +158,10 @@ offer_from_arguments(FunctionCallInfo fcinfo, int method, int currency, int pric
 						errdetail("sales_crm.currency has no code \"%s\".",
 								  pnstrdup(VARDATA_ANY(code), Min(VARSIZE_ANY_EXHDR(code), 20))),
 						errhint("Use a code of ISO 4217, such as EUR.")));
-	offer = money_offer(found, vat_method,
-						PG_ARGISNULL(prices_include_tax) ? configuration->prices_include_tax
-														 : PG_GETARG_BOOL(prices_include_tax),
-						wants_lines);
-	return offer;
+	return money_offer(found, vat_method,
+					   prices_include_tax.isnull ? configuration->prices_include_tax
+												 : DatumGetBool(prices_include_tax.value),
+					   wants_lines);
 }
 
 static JsonbValue *
@@ -249,6 +243,15 @@ check_currency(const Offer *offer, const char *code, size_t length)
 				 errhint("Make an offer for each currency.")));
 }
 
+void
+total_set_category(MoneyLine *line, NullableDatum category)
+{
+	text *code = category.isnull ? NULL : DatumGetTextPP(category.value);
+
+	set_category(line, code == NULL ? NULL : VARDATA_ANY(code),
+				 code == NULL ? 0 : VARSIZE_ANY_EXHDR(code));
+}
+
 /*
  * set_category sets the code of a line's VAT; without one, S with a percentage and Z without. As in
  * EN 16931, S has a percentage (BR-S-5), and all but S, L and M have none.
@@ -326,8 +329,8 @@ push_line(JsonbParseState **state, const OfferLine *line, const Offer *offer)
  * offer_to_jsonb and its helpers push keys in the order in which jsonb keeps them, which spares the
  * sort.
  */
-static Datum
-offer_to_jsonb(const Offer *offer, bool with_lines)
+Datum
+total_to_jsonb(const Offer *offer, bool with_lines)
 {
 	JsonbParseState *state = NULL;
 	JsonbValue *result;

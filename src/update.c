@@ -16,7 +16,11 @@
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "executor/nodeModifyTable.h"
+#include "lib/stringinfo.h"
 #include "parser/parse_relation.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -26,35 +30,39 @@
 #include "update.h"
 
 static bool is_plain(Relation relation);
-static void update_plainly(Update *update, Relation relation, int64 key);
-static ResultRelInfo *open_result(EState *estate, Relation relation, AttrNumber column);
 static bool
-lock_row(Update *update, EState *estate, Relation relation, TupleTableSlot *row, int64 key);
-static void write_row(EState *estate, ResultRelInfo *result, TupleTableSlot *locked,
-					  TransitionCaptureState *capture);
+update_plainly(Update *update, Relation relation, Datum key, const NullableDatum *values);
+static ResultRelInfo *open_result(EState *estate, Relation relation, const Update *update);
+static bool
+lock_row(Update *update, EState *estate, Relation relation, TupleTableSlot *row, Datum key);
+static bool
+write_row(const Update *update, EState *estate, ResultRelInfo *result, TupleTableSlot *locked,
+		  const NullableDatum *values, TransitionCaptureState *capture);
+static void set_columns(const Update *update, TupleTableSlot *locked, TupleTableSlot *row,
+						const NullableDatum *values);
+static bool update_by_statement(Update *update, Datum key, const NullableDatum *values);
+static const char *statement_text(const Update *update, bool with_values);
 static void refuse(TM_Result result);
 
-void
-update_row(Update *update, int64 key)
+bool
+update_row(Update *update, Datum key, const NullableDatum *values)
 {
 	Relation relation = table_open(plan_relation(update->lookup.map->table), RowExclusiveLock);
-	PlanRole before;
+	bool written;
 
+	(void) row_map_get(update->lookup.map, relation);
 	if (is_plain(relation))
 	{
+		PlanRole before;
+
 		plan_enter(&before, plan_owner());
-		update_plainly(update, relation, key);
+		written = update_plainly(update, relation, key, values);
 		plan_leave(&before);
 	}
 	else
-	{
-		Datum values[] = {Int64GetDatum(key)};
-
-		plan_begin();
-		(void) plan_run(&update->plan, PLAN_WRITE, values, NULL);
-		plan_end();
-	}
+		written = update_by_statement(update, key, values);
 	table_close(relation, NoLock);
+	return written;
 }
 
 static bool
@@ -65,22 +73,22 @@ is_plain(Relation relation)
 		   !relation->rd_rel->relforcerowsecurity;
 }
 
-static void
-update_plainly(Update *update, Relation relation, int64 key)
+static bool
+update_plainly(Update *update, Relation relation, Datum key, const NullableDatum *values)
 {
-	const AttrNumber *attnums = row_map_get(update->lookup.map, relation);
 	MemoryContext caller = CurrentMemoryContext;
 	EState *estate = CreateExecutorState();
 	TransitionCaptureState *capture;
 	ResultRelInfo *result;
 	TupleTableSlot *locked;
+	bool written = false;
 
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(estate->es_query_cxt);
 	estate->es_snapshot = GetActiveSnapshot();
 	estate->es_output_cid = GetCurrentCommandId(true);
-	result = open_result(estate, relation, attnums[update->column]);
+	result = open_result(estate, relation, update);
 	locked = table_slot_create(relation, &estate->es_tupleTable);
 
 	CheckCmdReplicaIdentity(relation, CMD_UPDATE);
@@ -89,7 +97,7 @@ update_plainly(Update *update, Relation relation, int64 key)
 		MakeTransitionCaptureState(result->ri_TrigDesc, RelationGetRelid(relation), CMD_UPDATE);
 	ExecBSUpdateTriggers(estate, result);
 	if (lock_row(update, estate, relation, locked, key))
-		write_row(estate, result, locked, capture);
+		written = write_row(update, estate, result, locked, values, capture);
 	ExecASUpdateTriggers(estate, result, capture);
 	AfterTriggerEndQuery(estate);
 
@@ -99,21 +107,25 @@ update_plainly(Update *update, Relation relation, int64 key)
 	FreeExecutorState(estate);
 	PopActiveSnapshot();
 	CommandCounterIncrement();
+	return written;
 }
 
 static ResultRelInfo *
-open_result(EState *estate, Relation relation, AttrNumber column)
+open_result(EState *estate, Relation relation, const Update *update)
 {
 	ResultRelInfo *result = makeNode(ResultRelInfo);
 	RangeTblEntry *entry = makeNode(RangeTblEntry);
 	List *permissions = NIL;
+	Bitmapset *columns = NULL;
 
+	for (int i = 0; i < update->ncolumns; i++)
+		columns = bms_add_member(columns, update->lookup.map->attnums[update->columns[i]] -
+											  FirstLowInvalidHeapAttributeNumber);
 	entry->rtekind = RTE_RELATION;
 	entry->relid = RelationGetRelid(relation);
 	entry->relkind = relation->rd_rel->relkind;
 	entry->rellockmode = RowExclusiveLock;
-	ENTRY_PERMISSIONS(entry, &permissions)->updatedCols =
-		bms_make_singleton(column - FirstLowInvalidHeapAttributeNumber);
+	ENTRY_PERMISSIONS(entry, &permissions)->updatedCols = columns;
 	INIT_RANGE_TABLE(estate, list_make1(entry), permissions);
 	InitResultRelInfo(result, relation, 1, NULL, 0);
 	estate->es_opened_result_relations = list_make1(result);
@@ -123,17 +135,18 @@ open_result(EState *estate, Relation relation, AttrNumber column)
 
 /* lock_row gets the row as it is once nobody else can change it; false: it is not there. */
 static bool
-lock_row(Update *update, EState *estate, Relation relation, TupleTableSlot *row, int64 key)
+lock_row(Update *update, EState *estate, Relation relation, TupleTableSlot *row, Datum key)
 {
 	bool fixed = IsolationUsesXactSnapshot();
-	Datum value = Int64GetDatum(key);
+	AttrNumber attnum = update->lookup.map->attnums[update->lookup.columns[0]];
+	Form_pg_attribute column = TupleDescAttr(RelationGetDescr(relation), attnum - 1);
 	TM_FailureData failure;
 	LookupScan scan;
 	TM_Result result;
 	bool found;
 	bool isnull;
 
-	lookup_begin(&scan, &update->lookup, LOOKUP_STATEMENT, &value);
+	lookup_begin(&scan, &update->lookup, LOOKUP_STATEMENT, &key);
 	found = lookup_next(&scan);
 	lookup_end(&scan);
 	if (!found)
@@ -145,13 +158,13 @@ lock_row(Update *update, EState *estate, Relation relation, TupleTableSlot *row,
 		return false;
 	if (result != TM_Ok)
 		refuse(result);
-	return DatumGetInt64(slot_getattr(row, scan.row.attnums[update->lookup.columns[0]], &isnull)) ==
-		   key;
+	return datum_image_eq(slot_getattr(row, attnum, &isnull), key, column->attbyval,
+						  column->attlen);
 }
 
-static void
-write_row(EState *estate, ResultRelInfo *result, TupleTableSlot *locked,
-		  TransitionCaptureState *capture)
+static bool
+write_row(const Update *update, EState *estate, ResultRelInfo *result, TupleTableSlot *locked,
+		  const NullableDatum *values, TransitionCaptureState *capture)
 {
 	Relation relation = result->ri_RelationDesc;
 	const TupleConstr *constr = RelationGetDescr(relation)->constr;
@@ -163,10 +176,13 @@ write_row(EState *estate, ResultRelInfo *result, TupleTableSlot *locked,
 	List *recheck = NIL;
 	TM_Result written;
 
-	ExecCopySlot(row, locked);
+	if (values == NULL)
+		ExecCopySlot(row, locked);
+	else
+		set_columns(update, locked, row, values);
 	if (result->ri_TrigDesc != NULL && result->ri_TrigDesc->trig_update_before_row &&
 		!BEFORE_ROW_UPDATE(estate, &unused, result, &locked->tts_tid, row))
-		return;
+		return false;
 	row->tts_tableOid = RelationGetRelid(relation);
 	if (constr != NULL && constr->has_generated_stored)
 		ExecComputeStoredGenerated(result, estate, row, CMD_UPDATE);
@@ -184,6 +200,77 @@ write_row(EState *estate, ResultRelInfo *result, TupleTableSlot *locked,
 	}
 	ExecARUpdateTriggers(estate, result, NULL, NULL, &locked->tts_tid, NULL, row, recheck, capture,
 						 false);
+	return true;
+}
+
+/* set_columns makes the new row: the old one with the columns' values. */
+static void
+set_columns(const Update *update, TupleTableSlot *locked, TupleTableSlot *row,
+			const NullableDatum *values)
+{
+	int natts = locked->tts_tupleDescriptor->natts;
+
+	slot_getallattrs(locked);
+	memcpy(row->tts_values, locked->tts_values, sizeof(Datum) * natts);
+	memcpy(row->tts_isnull, locked->tts_isnull, sizeof(bool) * natts);
+	for (int i = 0; i < update->ncolumns; i++)
+	{
+		int at = update->lookup.map->attnums[update->columns[i]] - 1;
+
+		row->tts_values[at] = values[i].value;
+		row->tts_isnull[at] = values[i].isnull;
+	}
+	ExecStoreVirtualTuple(row);
+}
+
+static bool
+update_by_statement(Update *update, Datum key, const NullableDatum *values)
+{
+	ScrmPlan *plan = &update->plan;
+	Datum arguments[SCRM_PLAN_MAX_ARGS] = {key};
+	char nulls[SCRM_PLAN_MAX_ARGS] = {' '};
+	bool written;
+
+	if (plan->sql == NULL)
+	{
+		const RowMap *map = update->lookup.map;
+
+		plan->nargs = values == NULL ? 1 : 1 + update->ncolumns;
+		plan->argtypes[0] = map->columns[update->lookup.columns[0]].type;
+		for (int i = 1; i < plan->nargs; i++)
+			plan->argtypes[i] = map->columns[update->columns[i - 1]].type;
+		plan->by_key = true;
+		plan->sql = MemoryContextStrdup(TopMemoryContext, statement_text(update, values != NULL));
+	}
+	for (int i = 1; i < plan->nargs; i++)
+	{
+		arguments[i] = values[i - 1].value;
+		nulls[i] = values[i - 1].isnull ? 'n' : ' ';
+	}
+	plan_begin();
+	written = plan_run(plan, PLAN_WRITE, arguments, nulls) > 0;
+	plan_end();
+	return written;
+}
+
+static const char *
+statement_text(const Update *update, bool with_values)
+{
+	const RowMap *map = update->lookup.map;
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfo(&text, "UPDATE sales_crm.%s SET ", quote_identifier(map->table));
+	for (int i = 0; i < update->ncolumns; i++)
+	{
+		const char *name = quote_identifier(map->columns[update->columns[i]].name);
+
+		appendStringInfo(&text, "%s%s = %s", i == 0 ? "" : ", ", name,
+						 with_values ? psprintf("$%d", i + 2) : name);
+	}
+	appendStringInfo(&text, " WHERE %s = $1",
+					 quote_identifier(map->columns[update->lookup.columns[0]].name));
+	return text.data;
 }
 
 /* refuse raises what an UPDATE would. */
