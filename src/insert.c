@@ -43,11 +43,10 @@ static void store_row(const Insert *insert, HeapTuple tuple, TupleDesc tupdesc, 
 bool
 insert_row(Insert *insert, const NullableDatum *given, Row *stored)
 {
-	Relation relation = table_open(plan_relation(insert->map->table), RowExclusiveLock);
+	Relation relation = row_map_open(insert->map, RowExclusiveLock);
 	PlanRole before;
 	bool inserted;
 
-	(void) row_map_get(insert->map, relation);
 	if (insert->version != insert->map->version)
 		prepare(insert, relation);
 	plan_enter(&before, plan_owner());

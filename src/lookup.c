@@ -108,11 +108,9 @@ lookup_last(Lookup *lookup, LookupTime time, const Datum *keys, Row *row)
 static void
 open_table(LookupScan *scan, Lookup *lookup, LookupTime time)
 {
-	const AttrNumber *attnums;
 	TupleDesc tupdesc;
 
-	scan->relation = table_open(plan_relation(lookup->map->table), AccessShareLock);
-	attnums = row_map_get(lookup->map, scan->relation);
+	scan->relation = row_map_open(lookup->map, AccessShareLock);
 	if (lookup->version != lookup->map->version)
 	{
 		lookup->index = find_index(lookup, scan->relation);
@@ -122,7 +120,7 @@ open_table(LookupScan *scan, Lookup *lookup, LookupTime time)
 	tupdesc = RelationGetDescr(scan->relation);
 	scan->row = (Row){
 		.tupdesc = tupdesc,
-		.attnums = attnums,
+		.attnums = lookup->map->attnums,
 		.values = palloc_array(Datum, tupdesc->natts),
 		.nulls = palloc_array(bool, tupdesc->natts),
 	};

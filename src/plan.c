@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/plancache.h"
 #include "utils/rel.h"
@@ -30,6 +31,11 @@
 
 #define SAFE_SEARCH_PATH "pg_catalog, pg_temp"
 
+/* Of the tables; InvalidOid: to be read again, since some table or schema has changed */
+static Oid owner = InvalidOid;
+
+static Oid read_owner(void);
+static void forget_owner(Datum arg, int cache, uint32 hash);
 static void plan_prepare(ScrmPlan *plan);
 static bool is_planned(const ScrmPlan *plan);
 static void plan_by_key(PlanRole *before);
@@ -142,15 +148,38 @@ plan_is_ours(Relation relation)
 Oid
 plan_owner(void)
 {
+	static bool watched = false;
+
+	if (!watched)
+	{
+		CacheRegisterSyscacheCallback(RELOID, forget_owner, (Datum) 0);
+		CacheRegisterSyscacheCallback(NAMESPACEOID, forget_owner, (Datum) 0);
+		watched = true;
+	}
+	if (!OidIsValid(owner))
+		owner = read_owner();
+	return owner;
+}
+
+static Oid
+read_owner(void)
+{
 	Oid relid = plan_relation("opportunity");
 	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid owner;
+	Oid role;
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for relation %u", relid);
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	role = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
-	return owner;
+	return role;
+}
+
+static void
+forget_owner(Datum arg pg_attribute_unused(), int cache pg_attribute_unused(),
+			 uint32 hash pg_attribute_unused())
+{
+	owner = InvalidOid;
 }
 
 /*

@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/rel.h"
@@ -22,6 +23,26 @@ static RowMap *maps = NULL;
 static void watch(RowMap *map);
 static void relcache_callback(Datum arg, Oid relid);
 static AttrNumber find_column(const char *table, const RowColumn *column, TupleDesc tupdesc);
+
+/*
+ * row_map_open opens the table by its oid as long as the map is right, which is cheaper than by name;
+ * the lock may bring the news that it no longer is.
+ */
+Relation
+row_map_open(RowMap *map, LOCKMODE lockmode)
+{
+	Relation relation = map->valid ? try_table_open(map->oid, lockmode) : NULL;
+
+	if (relation != NULL && !map->valid)
+	{
+		table_close(relation, lockmode);
+		relation = NULL;
+	}
+	if (relation == NULL)
+		relation = table_open(plan_relation(map->table), lockmode);
+	(void) row_map_get(map, relation);
+	return relation;
+}
 
 const AttrNumber *
 row_map_get(RowMap *map, Relation relation)

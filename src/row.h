@@ -12,6 +12,7 @@
 
 #include "access/tupdesc.h"
 #include "executor/tuptable.h"
+#include "storage/lockdefs.h"
 #include "utils/relcache.h"
 
 typedef struct RowColumn
@@ -42,6 +43,9 @@ typedef struct Row
 	Datum *values;
 	bool *nulls;
 } Row;
+
+/* Opens the table, whose places are known then. Errors: 55000, 42703, 42804 */
+extern Relation row_map_open(RowMap *map, LOCKMODE lockmode);
 
 /* The places in the table itself. Errors: 39P01 for another table, 42703, 42804 */
 extern const AttrNumber *row_map_get(RowMap *map, Relation relation);

@@ -47,10 +47,9 @@ static void refuse(TM_Result result);
 bool
 update_row(Update *update, Datum key, const NullableDatum *values)
 {
-	Relation relation = table_open(plan_relation(update->lookup.map->table), RowExclusiveLock);
+	Relation relation = row_map_open(update->lookup.map, RowExclusiveLock);
 	bool written;
 
-	(void) row_map_get(update->lookup.map, relation);
 	if (is_plain(relation))
 	{
 		PlanRole before;

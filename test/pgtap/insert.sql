@@ -3,7 +3,7 @@
 -- triggers of all kinds, rules, and tables that changed in the same session.
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SELECT plan(24);
+SELECT plan(28);
 
 INSERT INTO sales_crm.member (name) VALUES ('Sam');
 INSERT INTO sales_crm.account (name) VALUES ('Acme');
@@ -68,6 +68,28 @@ ALTER TABLE sales_crm.quote_event DROP CONSTRAINT quote_event_quote_id_position_
 SELECT throws_ok($$ SELECT pg_temp.append('unordered') $$, '55000', NULL, 'without the index there is no order');
 ALTER TABLE sales_crm.quote_event ADD CONSTRAINT other_name UNIQUE (quote_id, position);
 SELECT is(pg_temp.append('ordered'), 1::bigint, 'whatever its name is');
+
+-- The owner of the tables, as whom it is done, and the table of that name, as they change
+DROP TRIGGER "A_see" ON sales_crm.quote_event;
+DROP TRIGGER see ON sales_crm.quote_event;
+CREATE ROLE pgtap_keeper BYPASSRLS;
+GRANT USAGE ON SCHEMA sales_crm TO pgtap_keeper;
+GRANT ALL ON ALL TABLES IN SCHEMA sales_crm TO pgtap_keeper;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA sales_crm TO pgtap_keeper;
+CREATE FUNCTION public.pgtap_who() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('pgtap.who', current_user, false); RETURN NEW; END $$;
+CREATE TRIGGER "A_who" BEFORE INSERT ON sales_crm.quote_event FOR EACH ROW EXECUTE FUNCTION public.pgtap_who();
+SAVEPOINT owned;
+ALTER TABLE sales_crm.opportunity OWNER TO pgtap_keeper;
+SELECT pg_temp.append('kept') \g /dev/null
+SELECT is(current_setting('pgtap.who'), 'pgtap_keeper', 'another owner');
+ROLLBACK TO owned;
+SELECT pg_temp.append('kept') \g /dev/null
+SELECT is(current_setting('pgtap.who'), current_user::text, 'and the one before, when that is rolled back');
+ALTER TABLE sales_crm.quote_event_pending RENAME TO pgtap_pending;
+SELECT throws_ok($$ SELECT pg_temp.append('lost') $$, '55000', NULL, 'a table that is gone');
+CREATE TABLE sales_crm.quote_event_pending (LIKE sales_crm.pgtap_pending INCLUDING ALL);
+SELECT pg_temp.append('found') \g /dev/null
+SELECT is((SELECT count(*) FROM sales_crm.quote_event_pending), 1::bigint, 'another one in its place');
 
 SELECT * FROM finish();
 ROLLBACK;
