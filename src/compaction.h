@@ -7,8 +7,13 @@
 
 #include "postgres.h"
 
-/* Folds now and then: to be called by writers that have appended so many entries */
-extern void compaction_maybe(int appended);
+#include "storage/block.h"
+#include "storage/itemptr.h"
+
+/* Writers fold now and then: they ask after each entry, and do it once at the end */
+extern bool compaction_is_due(const ItemPointerData *place);
+extern bool compaction_is_due_by_chance(void);
+extern void compaction_fold(BlockNumber block);
 
 /* Appends the end of all cells, for TRUNCATE */
 extern void compaction_append_truncation(void);

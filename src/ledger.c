@@ -110,7 +110,8 @@ static void accumulate(Ledger *ledger, NullableDatum *sum, Datum value, int sign
 static Datum hundredth_of(Datum value);
 static bool is_zero(const NullableDatum *sum);
 static bool is_as_made(Relation relation);
-static void append_entry(Relation relation, bool as_made, Batch *batch, const LedgerEntry *entry);
+static void append_entry(Relation relation, bool as_made, Batch *batch, const LedgerEntry *entry,
+						 BlockNumber *due);
 static uint64 cell_key(const int64 parts[4], const char *currency, size_t length);
 
 void
@@ -148,7 +149,7 @@ ledger_close(Ledger *ledger)
 	Relation relation;
 	Batch batch;
 	bool as_made;
-	int appended = ledger->nfew;
+	BlockNumber due = InvalidBlockNumber;
 
 	if (ledger->nfew == 0)
 	{
@@ -161,7 +162,7 @@ ledger_close(Ledger *ledger)
 	if (ledger->many == NULL)
 	{
 		for (int i = 0; i < ledger->nfew; i++)
-			append_entry(relation, as_made, &batch, &ledger->few[i]);
+			append_entry(relation, as_made, &batch, &ledger->few[i], &due);
 	}
 	else
 	{
@@ -170,13 +171,13 @@ ledger_close(Ledger *ledger)
 
 		hash_seq_init(&status, ledger->many);
 		while ((entry = hash_seq_search(&status)) != NULL)
-			append_entry(relation, as_made, &batch, entry);
-		appended = hash_get_num_entries(ledger->many);
+			append_entry(relation, as_made, &batch, entry, &due);
 	}
 	table_close(relation, NoLock);
 	batch_close(&batch);
 	MemoryContextDelete(ledger->context);
-	compaction_maybe(appended);
+	if (due != InvalidBlockNumber)
+		compaction_fold(due);
 }
 
 /* forecast_cell_key is the same on all machines, so that a dump may go anywhere. */
@@ -283,7 +284,9 @@ is_as_made(Relation relation)
 {
 	TupleDesc tupdesc = RelationGetDescr(relation);
 
-	if (tupdesc->natts != LEDGER_COLUMNS || relation->rd_rel->relhasindex ||
+	/* An index that is gone, or whose creation was rolled back, leaves relhasindex as it is */
+	if (tupdesc->natts != LEDGER_COLUMNS ||
+		(relation->rd_rel->relhasindex && RelationGetIndexList(relation) != NIL) ||
 		relation->rd_rel->relhasrules || relation->trigdesc != NULL ||
 		relation->rd_rel->relkind != RELKIND_RELATION || tupdesc->constr->num_check > 0)
 		return false;
@@ -298,8 +301,10 @@ is_as_made(Relation relation)
 	return true;
 }
 
+/* append_entry notes the block of an entry that makes a fold due. */
 static void
-append_entry(Relation relation, bool as_made, Batch *batch, const LedgerEntry *entry)
+append_entry(Relation relation, bool as_made, Batch *batch, const LedgerEntry *entry,
+			 BlockNumber *due)
 {
 	const LedgerCell *cell = &entry->key.cell;
 	const int64 parts[4] = {cell->phase_id, cell->owner_id, cell->source_id, cell->month};
@@ -332,6 +337,7 @@ append_entry(Relation relation, bool as_made, Batch *batch, const LedgerEntry *e
 	{
 		Datum values[LEDGER_COLUMNS];
 		bool nulls[LEDGER_COLUMNS];
+		HeapTuple tuple;
 
 		for (int i = 0; i < LEDGER_COLUMNS; i++)
 		{
@@ -341,10 +347,17 @@ append_entry(Relation relation, bool as_made, Batch *batch, const LedgerEntry *e
 		values[LEDGER_AMOUNT] = DirectFunctionCall2(
 			numeric, values[LEDGER_AMOUNT],
 			Int32GetDatum(TupleDescAttr(RelationGetDescr(relation), LEDGER_AMOUNT)->atttypmod));
-		simple_heap_insert(relation, heap_form_tuple(RelationGetDescr(relation), values, nulls));
+		tuple = heap_form_tuple(RelationGetDescr(relation), values, nulls);
+		simple_heap_insert(relation, tuple);
+		if (compaction_is_due(&tuple->t_self))
+			*due = ItemPointerGetBlockNumber(&tuple->t_self);
 	}
 	else
+	{
 		batch_add(batch, &row[LEDGER_CAUSE]);
+		if (compaction_is_due_by_chance())
+			*due = 0;
+	}
 	MemoryContextSwitchTo(caller);
 }
 
