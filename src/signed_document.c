@@ -21,65 +21,14 @@
 #include "evidence.h"
 #include "json.h"
 #include "lookup.h"
+#include "member_row.h"
+#include "quote.h"
+#include "signature.h"
 #include "signed_document.h"
 
 PG_FUNCTION_INFO_V1(scrm_signed_document);
 
 #define IMAGE_BEGINNING "data:image/png;base64,"
-
-typedef enum QuoteColumn
-{
-	QUOTE_ID,
-	QUOTE_HTML,
-	QUOTE_SNAPSHOT,
-} QuoteColumn;
-
-static const RowColumn quote_columns[] = {
-	[QUOTE_ID] = {"quote_id", INT8OID},
-	[QUOTE_HTML] = {"html", TEXTOID},
-	[QUOTE_SNAPSHOT] = {"snapshot", JSONBOID},
-};
-static AttrNumber quote_attnums[lengthof(quote_columns)];
-static RowMap quote_map = {
-	.table = "quote",
-	.columns = quote_columns,
-	.ncolumns = lengthof(quote_columns),
-	.attnums = quote_attnums,
-};
-
-typedef enum SignatureColumn
-{
-	SIGNATURE_QUOTE_ID,
-	SIGNATURE_SIGNER_NAME,
-	SIGNATURE_SIGNER_EMAIL,
-	SIGNATURE_IMAGE,
-	SIGNATURE_PAPER,
-	SIGNATURE_CONSENT_TEXT,
-	SIGNATURE_IP,
-	SIGNATURE_USER_AGENT,
-	SIGNATURE_SIGNED_AT,
-	SIGNATURE_SNAPSHOT_SHA256,
-} SignatureColumn;
-
-static const RowColumn signature_columns[] = {
-	[SIGNATURE_QUOTE_ID] = {"quote_id", INT8OID},
-	[SIGNATURE_SIGNER_NAME] = {"signer_name", TEXTOID},
-	[SIGNATURE_SIGNER_EMAIL] = {"signer_email", TEXTOID},
-	[SIGNATURE_IMAGE] = {"image", BYTEAOID},
-	[SIGNATURE_PAPER] = {"paper", BOOLOID},
-	[SIGNATURE_CONSENT_TEXT] = {"consent_text", TEXTOID},
-	[SIGNATURE_IP] = {"ip", INETOID},
-	[SIGNATURE_USER_AGENT] = {"user_agent", TEXTOID},
-	[SIGNATURE_SIGNED_AT] = {"signed_at", TIMESTAMPTZOID},
-	[SIGNATURE_SNAPSHOT_SHA256] = {"snapshot_sha256", BYTEAOID},
-};
-static AttrNumber signature_attnums[lengthof(signature_columns)];
-static RowMap signature_map = {
-	.table = "signature",
-	.columns = signature_columns,
-	.ncolumns = lengthof(signature_columns),
-	.attnums = signature_attnums,
-};
 
 typedef enum EventColumn
 {
@@ -107,29 +56,17 @@ static RowMap event_map = {
 	.attnums = event_attnums,
 };
 
-typedef enum PersonColumn
+typedef enum LinkColumn
 {
-	PERSON_ID,
-	PERSON_NAME,
-	PERSON_EMAIL, /* of a link's recipient alone */
-} PersonColumn;
-
-static const RowColumn member_columns[] = {
-	[PERSON_ID] = {"member_id", INT8OID},
-	[PERSON_NAME] = {"name", TEXTOID},
-};
-static AttrNumber member_attnums[lengthof(member_columns)];
-static RowMap member_map = {
-	.table = "member",
-	.columns = member_columns,
-	.ncolumns = lengthof(member_columns),
-	.attnums = member_attnums,
-};
+	LINK_ID,
+	LINK_RECIPIENT_NAME,
+	LINK_RECIPIENT_EMAIL,
+} LinkColumn;
 
 static const RowColumn link_columns[] = {
-	[PERSON_ID] = {"quote_link_id", INT8OID},
-	[PERSON_NAME] = {"recipient_name", TEXTOID},
-	[PERSON_EMAIL] = {"recipient_email", TEXTOID},
+	[LINK_ID] = {"quote_link_id", INT8OID},
+	[LINK_RECIPIENT_NAME] = {"recipient_name", TEXTOID},
+	[LINK_RECIPIENT_EMAIL] = {"recipient_email", TEXTOID},
 };
 static AttrNumber link_attnums[lengthof(link_columns)];
 static RowMap link_map = {
@@ -153,7 +90,6 @@ static MustacheValue read_events(const Evidence *evidence, int64 quote_id);
 static MustacheValue read_event(const Evidence *evidence, const Row *event);
 static int compare_events(const void *a, const void *b);
 static char *who_did(const Row *event);
-static char *member_name(NullableDatum member_id);
 static char *recipient_name(NullableDatum quote_link_id);
 static char *column_text(const Row *row, int column);
 static MustacheValue boolean_value(bool boolean);
@@ -162,37 +98,33 @@ static MustacheValue boolean_value(bool boolean);
 Datum
 scrm_signed_document(PG_FUNCTION_ARGS)
 {
-	text *document;
+	text *document = NULL;
+	Row quote;
+	Row signature;
 
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-	document = signed_document_make(PG_GETARG_INT64(0));
+	if (!PG_ARGISNULL(0) && signature_find(PG_GETARG_INT64(0), &signature) &&
+		quote_find(PG_GETARG_INT64(0), LOOKUP_STATEMENT, &quote))
+		document = signed_document_make(&quote, &signature);
 	if (document == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(document);
 }
 
 text *
-signed_document_make(int64 quote_id)
+signed_document_make(const Row *quote, const Row *signature)
 {
-	static Lookup quote_lookup = {.map = &quote_map, .ncolumns = 1, .columns = {QUOTE_ID}};
-	static Lookup signature_lookup = {
-		.map = &signature_map, .ncolumns = 1, .columns = {SIGNATURE_QUOTE_ID}};
-	Datum key[] = {Int64GetDatum(quote_id)};
 	Evidence evidence;
-	Row quote;
-	Row signature;
 	Jsonb *snapshot;
 
-	if (!lookup_row(&signature_lookup, LOOKUP_STATEMENT, key, &signature) ||
-		!lookup_row(&quote_lookup, LOOKUP_STATEMENT, key, &quote) ||
-		row_is_null(&quote, QUOTE_HTML) || row_is_null(&quote, QUOTE_SNAPSHOT))
+	if (row_is_null(quote, QUOTE_COLUMN_HTML) || row_is_null(quote, QUOTE_COLUMN_SNAPSHOT))
 		return NULL;
-	snapshot = DatumGetJsonbP(row_value(&quote, QUOTE_SNAPSHOT));
+	snapshot = DatumGetJsonbP(row_value(quote, QUOTE_COLUMN_SNAPSHOT));
 	evidence_open(&evidence, snapshot);
-	return evidence_add(&evidence, DatumGetTextPP(row_value(&quote, QUOTE_HTML)),
-						evidence_text(JsonbToCString(NULL, &snapshot->root, VARSIZE(snapshot))),
-						read_signature(&evidence, &signature), read_events(&evidence, quote_id));
+	return evidence_add(
+		&evidence, DatumGetTextPP(row_value(quote, QUOTE_COLUMN_HTML)),
+		evidence_text(JsonbToCString(NULL, &snapshot->root, (int) VARSIZE(snapshot))),
+		read_signature(&evidence, signature),
+		read_events(&evidence, DatumGetInt64(row_value(quote, QUOTE_COLUMN_ID))));
 }
 
 static MustacheValue
@@ -310,9 +242,12 @@ compare_events(const void *a, const void *b)
 static char *
 who_did(const Row *event)
 {
-	char *name = member_name(row_nullable(event, EVENT_MEMBER_ID));
+	Row member;
+	char *name;
 
-	if (name == NULL)
+	if (member_find(row_nullable(event, EVENT_MEMBER_ID), &member))
+		name = column_text(&member, MEMBER_NAME);
+	else
 		name = json_text(&DatumGetJsonbP(row_value(event, EVENT_DATA))->root, "signer_name");
 	if (name == NULL)
 		name = recipient_name(row_nullable(event, EVENT_QUOTE_LINK_ID));
@@ -320,25 +255,15 @@ who_did(const Row *event)
 }
 
 static char *
-member_name(NullableDatum member_id)
-{
-	static Lookup lookup = {.map = &member_map, .ncolumns = 1, .columns = {PERSON_ID}};
-	Row member;
-
-	if (member_id.isnull || !lookup_row(&lookup, LOOKUP_STATEMENT, &member_id.value, &member))
-		return NULL;
-	return column_text(&member, PERSON_NAME);
-}
-
-static char *
 recipient_name(NullableDatum quote_link_id)
 {
-	static Lookup lookup = {.map = &link_map, .ncolumns = 1, .columns = {PERSON_ID}};
+	static Lookup lookup = {.map = &link_map, .ncolumns = 1, .columns = {LINK_ID}};
 	Row link;
 
 	if (quote_link_id.isnull || !lookup_row(&lookup, LOOKUP_STATEMENT, &quote_link_id.value, &link))
 		return NULL;
-	return column_text(&link, row_is_null(&link, PERSON_NAME) ? PERSON_EMAIL : PERSON_NAME);
+	return column_text(&link, row_is_null(&link, LINK_RECIPIENT_NAME) ? LINK_RECIPIENT_EMAIL
+																	  : LINK_RECIPIENT_NAME);
 }
 
 static char *

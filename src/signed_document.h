@@ -7,7 +7,9 @@
 
 #include "postgres.h"
 
-/* One HTML file that needs nothing else; NULL when the quote was not signed */
-extern text *signed_document_make(int64 quote_id);
+#include "row.h"
+
+/* One HTML file that needs nothing else; NULL when the quote was not sent */
+extern text *signed_document_make(const Row *quote, const Row *signature);
 
 #endif /* SCRM_SIGNED_DOCUMENT_H */

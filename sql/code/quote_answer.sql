@@ -92,42 +92,8 @@ COMMENT ON FUNCTION sales_crm.signed_document(bigint) IS
 	'The document of a signed quote with the evidence of its signature: one HTML file that needs nothing else. NULL when it was not signed';
 
 CREATE FUNCTION sales_crm.apply_signature(quote_id bigint)
-RETURNS void LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_variable
-DECLARE
-	quote record;
-	other bigint;
-	file record;
-	problem text;
-BEGIN
-	UPDATE sales_crm.quote q SET status = 'signed', answered_at = s.signed_at
-	FROM sales_crm.signature s
-	WHERE q.quote_id = apply_signature.quote_id AND s.quote_id = q.quote_id
-	RETURNING q.opportunity_id, q.number, q.version, s.attachment_id, s.signer_name INTO quote;
-	FOR other IN SELECT q.quote_id FROM sales_crm.quote q
-		WHERE (SELECT c.signing_supersedes_others FROM sales_crm.company c)
-			AND q.opportunity_id = quote.opportunity_id AND q.status IN ('sent', 'viewed') ORDER BY q.quote_id
-	LOOP
-		UPDATE sales_crm.quote q SET status = 'superseded' WHERE q.quote_id = other AND q.status IN ('sent', 'viewed');
-	END LOOP;
-	IF quote.attachment_id IS NULL THEN
-		INSERT INTO sales_crm.attachment AS f (opportunity_id, file_name, media_type, content)
-		VALUES (quote.opportunity_id, regexp_replace(quote.number, '[/\\[:cntrl:]]', '-', 'g') || CASE WHEN quote.version > 1 THEN '-v' || quote.version ELSE '' END || '-signed.html',
-			'text/html', convert_to(sales_crm.signed_document(quote_id), 'UTF8'))
-		RETURNING f.attachment_id, f.file_name, f.sha256 INTO file;
-		UPDATE sales_crm.signature s SET attachment_id = file.attachment_id WHERE s.quote_id = apply_signature.quote_id;
-	ELSE
-		SELECT f.attachment_id, f.file_name, f.sha256 INTO file FROM sales_crm.attachment f WHERE f.attachment_id = quote.attachment_id;
-	END IF;
-	PERFORM sales_crm.append_quote_event(quote_id, 'document', data => jsonb_build_object(
-		'attachment_id', file.attachment_id::text, 'file_name', file.file_name, 'sha256', encode(file.sha256, 'hex')));
-	problem := sales_crm.move_opportunity_of(quote_id, 'signed');
-	PERFORM sales_crm.notify_seller(quote_id, 'quote.signed', concat_ws(E'\n', quote.signer_name, 'The opportunity stays in its phase: ' || problem || '.'),
-		jsonb_build_object('name', quote.signer_name));
-END
-$$;
+RETURNS void LANGUAGE c STRICT
+AS 'MODULE_PATHNAME', 'scrm_apply_signature';
 COMMENT ON FUNCTION sales_crm.apply_signature(bigint) IS
 	'What follows from a signature that is there: status, other quotes, signed document, phase of the opportunity, notification';
 

@@ -1,7 +1,7 @@
 -- Promise: a quote has at most one answer, and all that follows from it in the same commit, whatever
 -- strangers say; links that open nothing are alike; expiry is true by time; reminders come once.
 BEGIN;
-SELECT plan(92);
+SELECT plan(94);
 
 INSERT INTO sales_crm.member (name, email) VALUES ('Sam', 'sam@example.com');
 INSERT INTO sales_crm.account (name) VALUES ('Acme');
@@ -29,6 +29,9 @@ CREATE FUNCTION pg_temp.id(name text) RETURNS bigint LANGUAGE sql AS $$ SELECT o
 CREATE FUNCTION pg_temp.status(name text) RETURNS text LANGUAGE sql AS $$ SELECT q.status FROM sales_crm.quote q JOIN offer o USING (quote_id) WHERE o.name = $1 $$;
 CREATE FUNCTION pg_temp.phase(name text) RETURNS text LANGUAGE sql AS $$
 	SELECT p.name FROM sales_crm.opportunity o JOIN sales_crm.phase p USING (phase_id) WHERE o.opportunity_id = (SELECT q.opportunity_id FROM sales_crm.quote q JOIN offer f USING (quote_id) WHERE f.name = $1)
+$$;
+CREATE FUNCTION pg_temp.file(name text) RETURNS text LANGUAGE sql AS $$
+	SELECT a.file_name || ' ' || a.media_type FROM sales_crm.signature s JOIN sales_crm.attachment a USING (attachment_id) WHERE s.quote_id = pg_temp.id($1)
 $$;
 CREATE FUNCTION pg_temp.told(name text) RETURNS text LANGUAGE sql AS $$
 	SELECT string_agg(n.event || coalesce(' ' || n.body, ''), '; ' ORDER BY n.notification_id) FROM sales_crm.notification n WHERE n.quote_id = pg_temp.id($1)
@@ -145,6 +148,17 @@ SELECT is((SELECT o.has_successor FROM sales_crm.open_quote(pg_temp.token('links
 INSERT INTO offer (name, token) SELECT 'followed', sales_crm.follow_quote(pg_temp.token('links'));
 SELECT is((SELECT o.status || ' ' || o.version FROM sales_crm.open_quote(pg_temp.token('followed')) o), 'sent 2', 'and gets to it');
 SELECT is(pg_temp.state($$ SELECT pg_temp.sign('links') $$), 'SC102', 'the old one is not signed');
+UPDATE offer SET quote_id = q.quote_id, hash = q.snapshot_sha256 FROM revision JOIN sales_crm.quote q USING (quote_id) WHERE name = 'followed';
+SELECT is(pg_temp.sign('followed') || ' ' || pg_temp.file('followed'), 'signed ' || q.number || '-v2-signed.html text/html', 'the new one is; its file has its version')
+FROM revision JOIN sales_crm.quote q USING (quote_id);
+
+CREATE TEMP TABLE numbered AS SELECT sales_crm.create_quote(pg_temp.deal('numbered')) AS quote_id;
+ALTER TABLE sales_crm.quote DISABLE TRIGGER USER;
+UPDATE sales_crm.quote q SET number = 'Q/7\é' FROM numbered n WHERE q.quote_id = n.quote_id;
+ALTER TABLE sales_crm.quote ENABLE TRIGGER USER;
+INSERT INTO offer SELECT 'numbered', n.quote_id, s.token FROM numbered n, sales_crm.send_quote(n.quote_id) s;
+UPDATE offer o SET hash = q.snapshot_sha256 FROM sales_crm.quote q WHERE q.quote_id = o.quote_id AND o.name = 'numbered';
+SELECT is(pg_temp.sign('numbered') || ' ' || pg_temp.file('numbered'), 'signed Q-7-é-signed.html text/html', 'what no file name has becomes a hyphen');
 
 -- Declining
 SELECT pg_temp.offer('decline', pg_temp.deal('decline'));

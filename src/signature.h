@@ -1,0 +1,32 @@
+/*
+ * signature.h
+ *		A row of sales_crm.signature, and its columns.
+ */
+#ifndef SCRM_SIGNATURE_H
+#define SCRM_SIGNATURE_H
+
+#include "postgres.h"
+
+#include "row.h"
+
+typedef enum SignatureColumn
+{
+	SIGNATURE_QUOTE_ID,
+	SIGNATURE_SIGNER_NAME,
+	SIGNATURE_SIGNER_EMAIL,
+	SIGNATURE_IMAGE,
+	SIGNATURE_PAPER,
+	SIGNATURE_CONSENT_TEXT,
+	SIGNATURE_IP,
+	SIGNATURE_USER_AGENT,
+	SIGNATURE_SIGNED_AT,
+	SIGNATURE_SNAPSHOT_SHA256,
+	SIGNATURE_ATTACHMENT_ID,
+} SignatureColumn;
+
+#define SIGNATURE_COLUMNS (SIGNATURE_ATTACHMENT_ID + 1)
+
+/* The signature of a quote. Returns whether there is one */
+extern bool signature_find(int64 quote_id, Row *signature);
+
+#endif /* SCRM_SIGNATURE_H */
