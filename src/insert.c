@@ -126,6 +126,8 @@ insert_plainly(Insert *insert, Relation relation, const NullableDatum *given, Ro
 	TupleTableSlot *slot;
 	bool inserted;
 
+	/* What the statement has done so far is there for triggers and foreign keys */
+	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(estate->es_query_cxt);
 	estate->es_snapshot = GetActiveSnapshot();
