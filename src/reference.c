@@ -131,8 +131,10 @@ check_reference(PG_FUNCTION_ARGS)
 		bool isnull;
 
 		key[i] = slot_getattr(row, reference->key.conkey[i], &isnull);
-		if (isnull)
+		if (isnull && reference->key.nkeys > 1)
 			return reference->check(fcinfo);
+		if (isnull) /* refers to nothing */
+			return PointerGetDatum(NULL);
 	}
 	if (is_known(reference, key[0]))
 		return PointerGetDatum(NULL);
