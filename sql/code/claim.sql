@@ -45,8 +45,10 @@ DECLARE
 	to_at timestamptz;
 	share integer;
 	left_over integer := max;
-	found_ids bigint[];
 	fit_ids bigint[];
+	doubtful_ids bigint[];
+	lost boolean;
+	claimed integer;
 BEGIN
 	IF worker IS NULL OR worker !~ '\S' OR char_length(worker) > 200 OR max IS NULL OR max NOT BETWEEN 1 AND 10000
 		OR lease IS NULL OR lease NOT BETWEEN interval '1 second' AND interval '1 day'
@@ -75,35 +77,43 @@ BEGIN
 		share := ceil(left_over::numeric / (cardinality(waiting) - i + 1));
 		CONTINUE WHEN share = 0;
 		WITH found AS MATERIALIZED (
-			SELECT m.message_id FROM sales_crm.message m
+			SELECT m.message_id, m.claimed_by IS NOT NULL AS lost,
+				m.claimed_by IS NULL AND m.attempts < 100 AND m.order_key IS NULL AND wanted <> 'webhook' AS fits
+			FROM sales_crm.message m
 			WHERE m.kind = wanted AND m.available_at >= first_at AND m.available_at <= to_at
 			ORDER BY m.available_at, m.message_id LIMIT share FOR UPDATE SKIP LOCKED)
-		SELECT array_agg(f.message_id) INTO found_ids FROM found f;
-		CONTINUE WHEN found_ids IS NULL;
-		-- Another statement: it sees what was committed before the locks were there
-		fit_ids := sales_crm.sift_messages(found_ids);
-		left_over := left_over - cardinality(fit_ids);
+		SELECT array_agg(f.message_id) FILTER (WHERE f.fits), array_agg(f.message_id) FILTER (WHERE NOT f.fits), bool_or(f.lost)
+		INTO fit_ids, doubtful_ids, lost FROM found f;
+		CONTINUE WHEN lost IS NULL;
+		IF doubtful_ids IS NOT NULL THEN
+			-- Another statement: it sees what was committed before the locks were there
+			fit_ids := coalesce(fit_ids, '{}') || sales_crm.sift_messages(doubtful_ids, lost);
+		END IF;
+		-- In the order of the index, without keeping payloads to sort them
 		RETURN QUERY
-		WITH claimed AS (
-			UPDATE sales_crm.message m
-			SET fence = m.fence + 1, attempts = m.attempts + 1, claimed_by = worker, available_at = clock_timestamp() + lease
-			FROM sales_crm.message_body b
-			WHERE m.message_id = ANY (fit_ids) AND b.message_id = m.message_id
-			RETURNING m.message_id, m.kind, b.event, m.fence, m.attempts, m.available_at, b.recipient, b.payload, b.quote_id, m.webhook_id)
-		SELECT c.message_id, c.kind, c.event, c.fence, c.attempts, c.available_at, c.recipient,
-			CASE c.kind WHEN 'webhook' THEN c.payload || jsonb_build_object('webhook_id', c.webhook_id, 'url', w.url, 'secrets', w.secrets)
-				WHEN 'pdf' THEN c.payload || sales_crm.pdf_payload(c.quote_id, c.payload ->> 'purpose')
-				ELSE c.payload END
-		FROM claimed c
-		LEFT JOIN sales_crm.webhook w ON w.webhook_id = c.webhook_id
-		ORDER BY c.message_id;
+		UPDATE sales_crm.message m
+		SET fence = m.fence + 1, attempts = m.attempts + 1, claimed_by = worker, available_at = clock_timestamp() + lease
+		FROM sales_crm.message_body b
+		WHERE m.message_id = ANY (fit_ids) AND b.message_id = m.message_id AND (b.expires_at > to_at) IS NOT FALSE
+		RETURNING m.message_id, m.kind, b.event, m.fence, m.attempts, m.available_at, b.recipient,
+			CASE m.kind WHEN 'webhook' THEN b.payload || coalesce((
+					SELECT jsonb_build_object('webhook_id', w.webhook_id, 'url', w.url, 'secrets', w.secrets)
+					FROM sales_crm.webhook w WHERE w.webhook_id = m.webhook_id), '{}')
+				WHEN 'pdf' THEN b.payload || sales_crm.pdf_payload(b.quote_id, b.payload ->> 'purpose')
+				ELSE b.payload END;
+		GET DIAGNOSTICS claimed = ROW_COUNT;
+		left_over := left_over - claimed;
+		IF claimed < cardinality(fit_ids) THEN
+			PERFORM sales_crm.sift_messages(array_agg(b.message_id), false)
+			FROM sales_crm.message_body b WHERE b.message_id = ANY (fit_ids) AND b.expires_at <= to_at;
+		END IF;
 	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION sales_crm.claim_messages(text, integer, interval, text[]) IS
 	'Gives a sender up to max messages to deliver within lease, those that have waited longest first, and no kind at the cost of the others. Commit before delivering them; then complete_message() or fail_message() with the fence. No row when there are none, or before activate_sending(). Errors: 22023; 0A000 outside READ COMMITTED';
 
-CREATE FUNCTION sales_crm.sift_messages(message_ids bigint[])
+CREATE FUNCTION sales_crm.sift_messages(message_ids bigint[], lost boolean)
 RETURNS bigint[] LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -111,10 +121,11 @@ DECLARE
 	fit bigint[];
 	unfit boolean;
 BEGIN
-	-- Whose sender was not heard of in time
-	INSERT INTO sales_crm.message_attempt (message_id, fence, worker, outcome, reason)
-	SELECT m.message_id, m.fence, m.claimed_by, 'lease lost', 'Its lease ended before anything was heard.'
-	FROM sales_crm.message m WHERE m.message_id = ANY (message_ids) AND m.claimed_by IS NOT NULL;
+	IF lost THEN
+		INSERT INTO sales_crm.message_attempt (message_id, fence, worker, outcome, reason)
+		SELECT m.message_id, m.fence, m.claimed_by, 'lease lost', 'Its lease ended before anything was heard.'
+		FROM sales_crm.message m WHERE m.message_id = ANY (message_ids) AND m.claimed_by IS NOT NULL;
+	END IF;
 	SELECT coalesce(array_agg(v.message_id) FILTER (WHERE v.verdict IS NULL), '{}'), count(v.verdict) > 0
 	INTO fit, unfit FROM sales_crm.message_verdicts(message_ids) v;
 	IF unfit THEN
@@ -128,8 +139,8 @@ BEGIN
 	RETURN fit;
 END
 $$;
-COMMENT ON FUNCTION sales_crm.sift_messages(bigint[]) IS
-	'Of messages that a claim has found and locked, those to be delivered now; buries those that will never be, puts off the others';
+COMMENT ON FUNCTION sales_crm.sift_messages(bigint[], boolean) IS
+	'Of messages that a claim has found and locked, those to be delivered now; buries those that will never be, puts off the others. lost: the sender of some was not heard of in time';
 
 CREATE FUNCTION sales_crm.message_verdicts(
 	message_ids bigint[], OUT message_id bigint, OUT verdict text, OUT look_again_at timestamptz)
@@ -193,12 +204,12 @@ BEGIN
 	WITH given AS (
 		SELECT g.message_id, g.fence, left(g.response, 2000) AS response
 		FROM unnest(message_ids, fences, responses) AS g (message_id, fence, response)
-	), held AS MATERIALIZED (
-		SELECT m.message_id, g.response FROM given g JOIN sales_crm.message m ON m.message_id = g.message_id
-		WHERE m.fence = g.fence AND m.claimed_by IS NOT NULL ORDER BY m.message_id FOR UPDATE OF m
+		-- In one order, so that nobody waits for somebody who waits for him
+		ORDER BY g.message_id
 	), finished AS (
-		DELETE FROM sales_crm.message m USING held h WHERE m.message_id = h.message_id
-		RETURNING m.message_id, m.kind, m.attempts, m.claimed_by, m.order_key, m.webhook_id, h.response
+		DELETE FROM sales_crm.message m USING given g
+		WHERE m.message_id = g.message_id AND m.fence = g.fence AND m.claimed_by IS NOT NULL
+		RETURNING m.message_id, m.kind, m.attempts, m.claimed_by, m.order_key, m.webhook_id, g.response
 	), noted AS (
 		INSERT INTO sales_crm.message_done (message_id, kind, attempts, worker, response)
 		SELECT f.message_id, f.kind, f.attempts, f.claimed_by, f.response FROM finished f
@@ -221,7 +232,9 @@ BEGIN
 	IF order_keys IS NOT NULL THEN
 		PERFORM sales_crm.release_messages(order_keys);
 	END IF;
-	RETURN QUERY SELECT g FROM unnest(message_ids) g WHERE g <> ALL (coalesce(done, '{}'));
+	IF cardinality(done) IS DISTINCT FROM cardinality(message_ids) THEN
+		RETURN QUERY SELECT g FROM unnest(message_ids) g WHERE g <> ALL (coalesce(done, '{}'));
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION sales_crm.complete_messages(bigint[], bigint[], text[]) IS

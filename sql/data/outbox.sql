@@ -34,7 +34,8 @@
 			CONSTRAINT message_body_email_id_fkey FOREIGN KEY (email_id) REFERENCES sales_crm.email ON DELETE SET NULL,
 			CONSTRAINT message_body_kind_known CHECK (kind IN ('email', 'webhook', 'pdf')),
 			CONSTRAINT message_body_event_form CHECK (event ~ '^[a-z_]+(\.[a-z_]+)*$' AND char_length(event) <= 80)
-		);
+		-- Room for what is left of each message of a page once it is delivered, so that no index is written again
+		) WITH (fillfactor = 80);
 		COMMENT ON TABLE sales_crm.message_body IS
 			'What messages say: those to be delivered (message), delivered (message_done) and given up (message_dead)';
 		COMMENT ON COLUMN sales_crm.message_body.kind IS 'email, webhook or pdf';
