@@ -32,6 +32,7 @@ typedef struct Pending
 {
 	SessionResult then; /* NULL: nobody wants it any more */
 	void *context;
+	const char *prepares; /* the SQL of a statement that is made first, and may fail as well */
 } Pending;
 
 struct Session
@@ -45,7 +46,9 @@ struct Session
 	PostgresPollingStatusType wanted; /* while it connects */
 	const struct curl_waitfd *waited; /* what has come of the socket, once the loop has waited */
 	GQueue pending;					  /* of Pending */
-	double since;					  /* of the state, or of the last sign of life */
+	GHashTable *prepared;			  /* names of statements of this connection, by their SQL */
+	unsigned named;
+	double since; /* of the state, or of the last sign of life */
 	int failures;
 	double pause;
 	char *failure;
@@ -53,6 +56,7 @@ struct Session
 };
 
 static void begin(Session *session);
+static const char *prepare(Session *session, const char *sql, Pending *pending);
 static void go_on(Session *session);
 static void become_ready(Session *session);
 static void receive(Session *session);
@@ -69,6 +73,7 @@ session_create(const char *application, const char *listen, double silence)
 	session->listen = g_strdup(listen);
 	session->silence = silence;
 	g_queue_init(&session->pending);
+	session->prepared = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	return session;
 }
 
@@ -76,6 +81,7 @@ void
 session_destroy(Session *session)
 {
 	session_close(session);
+	g_hash_table_unref(session->prepared);
 	g_free(session->application);
 	g_free(session->listen);
 	g_free(session->database);
@@ -143,6 +149,7 @@ session_query(Session *session, const char *sql, int count, const char *const *v
 {
 	int *formats = g_newa0(int, count + 1);
 	int *sizes = g_newa0(int, count + 1);
+	const char *name;
 	Pending *pending;
 
 	for (int i = 0; i < count && lengths != NULL; i++)
@@ -150,20 +157,37 @@ session_query(Session *session, const char *sql, int count, const char *const *v
 		formats[i] = lengths[i] >= 0;
 		sizes[i] = lengths[i] >= 0 ? lengths[i] : 0;
 	}
-	if (session->state != STATE_READY ||
-		!PQsendQueryParams(session->connection, sql, count, NULL, values, sizes, formats, binary) ||
+	pending = g_new0(Pending, 1);
+	pending->then = then;
+	pending->context = context;
+	if (session->state != STATE_READY || (name = prepare(session, sql, pending)) == NULL ||
+		!PQsendQueryPrepared(session->connection, name, count, values, sizes, formats, binary) ||
 		!PQpipelineSync(session->connection))
 	{
+		g_free(pending);
 		if (then != NULL)
 			then(context, NULL);
 		return;
 	}
 	if (session->pending.length == 0)
 		session->since = clock_now();
-	pending = g_new0(Pending, 1);
-	pending->then = then;
-	pending->context = context;
 	g_queue_push_tail(&session->pending, pending);
+}
+
+/* prepare gives the name of a statement, which is parsed once in a connection; NULL where that fails. */
+static const char *
+prepare(Session *session, const char *sql, Pending *pending)
+{
+	char *name = g_hash_table_lookup(session->prepared, sql);
+	char *key;
+
+	if (name != NULL)
+		return name;
+	name = g_strdup_printf("s%u", ++session->named);
+	key = g_strdup(sql);
+	g_hash_table_insert(session->prepared, key, name);
+	pending->prepares = key;
+	return PQsendPrepare(session->connection, name, sql, 0, NULL) ? name : NULL;
 }
 
 void
@@ -276,6 +300,7 @@ become_ready(Session *session)
 	session->state = STATE_READY;
 	session->since = clock_now();
 	session->noticed = true;
+	g_hash_table_remove_all(session->prepared);
 	/* Whatever the database's default: looks for messages must see what others have committed */
 	session_query(session, "SET default_transaction_isolation = 'read committed'", 0, NULL, NULL,
 				  false, NULL, NULL);
@@ -318,9 +343,15 @@ receive(Session *session)
 		else
 		{
 			pending = session->pending.head->data;
-			if (pending->then != NULL)
-				pending->then(pending->context, result);
-			pending->then = NULL;
+			if (pending->prepares == NULL || !session_succeeded(result))
+			{
+				if (pending->prepares != NULL)
+					g_hash_table_remove(session->prepared, pending->prepares);
+				if (pending->then != NULL)
+					pending->then(pending->context, result);
+				pending->then = NULL;
+			}
+			pending->prepares = NULL;
 		}
 		PQclear(result);
 	}
