@@ -23,7 +23,7 @@
  * wait for the database, and one that is slow leaves messages to others
  */
 #define PACE 0.25
-#define MOST_AHEAD 500
+#define MOST_AHEAD 2000
 
 static const DeliveryKind *const kinds[] = {&email_kind, &webhook_kind, &pdf_kind};
 
