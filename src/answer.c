@@ -30,6 +30,7 @@
 #include "quote.h"
 #include "quote_link.h"
 #include "quote_rule.h"
+#include "quote_template.h"
 #include "record.h"
 
 PG_FUNCTION_INFO_V1(scrm_check_person);
@@ -65,24 +66,6 @@ static RowMap answer_map = {
 	.columns = answer_columns,
 	.ncolumns = ANSWER_COLUMNS,
 	.attnums = answer_attnums,
-};
-
-typedef enum TemplateColumn
-{
-	TEMPLATE_ID,
-	TEMPLATE_CODE_ABOVE,
-} TemplateColumn;
-
-static const RowColumn template_columns[] = {
-	[TEMPLATE_ID] = {"quote_template_id", INT8OID},
-	[TEMPLATE_CODE_ABOVE] = {"code_above", NUMERICOID},
-};
-static AttrNumber template_attnums[lengthof(template_columns)];
-static RowMap template_map = {
-	.table = "quote_template",
-	.columns = template_columns,
-	.ncolumns = lengthof(template_columns),
-	.attnums = template_attnums,
 };
 
 /* What check_answer() returns, in the order of its arguments */
@@ -269,21 +252,18 @@ check_open(const Row *quote)
 static bool
 needs_code(const Row *quote)
 {
-	static Lookup lookup = {.map = &template_map, .ncolumns = 1, .columns = {TEMPLATE_ID}};
-	Datum key[] = {row_value(quote, QUOTE_COLUMN_QUOTE_TEMPLATE_ID)};
-	Row template;
+	const QuoteTemplate *template =
+		quote_template_get(DatumGetInt64(row_value(quote, QUOTE_COLUMN_QUOTE_TEMPLATE_ID)));
 	JsonbContainer *totals;
 	Datum gross;
 
-	if (!lookup_row(&lookup, LOOKUP_STATEMENT, key, &template) ||
-		row_is_null(&template, TEMPLATE_CODE_ABOVE))
+	if (template->code_above.isnull)
 		return false;
 	totals =
 		json_container(&DatumGetJsonbP(row_value(quote, QUOTE_COLUMN_SNAPSHOT))->root, "totals");
 	gross = DirectFunctionCall3(numeric_in, CStringGetDatum(json_text(totals, "gross")),
 								ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-	return DatumGetBool(
-		DirectFunctionCall2(numeric_ge, gross, row_value(&template, TEMPLATE_CODE_ABOVE)));
+	return DatumGetBool(DirectFunctionCall2(numeric_ge, gross, template->code_above.value));
 }
 
 /* payload_digest is sha256(convert_to(payload::text, 'UTF8')). */

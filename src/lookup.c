@@ -28,6 +28,7 @@ static Snapshot snapshot_of(LookupTime time);
 static void close_table(LookupScan *scan);
 static void
 fill_keys(const LookupScan *scan, const Lookup *lookup, const Datum *keys, int nkeys, ScanKey same);
+static void new_arrays(Row *row);
 static bool copy_row(LookupScan *scan, HeapTuple tuple, Row *row);
 static Oid find_index(const Lookup *lookup, Relation relation);
 static bool index_has(Relation index, Relation relation, const Lookup *lookup);
@@ -53,6 +54,7 @@ lookup_next(LookupScan *scan)
 		return false;
 	heap_deform_tuple(tuple, scan->row.tupdesc, scan->row.values, scan->row.nulls);
 	scan->place = tuple->t_self;
+	scan->xmin = HeapTupleHeaderGetRawXmin(tuple->t_data);
 	return true;
 }
 
@@ -76,6 +78,30 @@ lookup_row(Lookup *lookup, LookupTime time, const Datum *keys, Row *row)
 	systable_endscan(scan.scan);
 	close_table(&scan);
 	return found;
+}
+
+int
+lookup_rows(Lookup *lookup, LookupTime time, const Datum *keys, Row **rows)
+{
+	int capacity = 16;
+	int count = 0;
+	LookupScan scan;
+	HeapTuple tuple;
+
+	*rows = palloc_array(Row, capacity);
+	lookup_begin(&scan, lookup, time, keys);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan.scan)))
+	{
+		if (count == capacity)
+		{
+			capacity *= 2;
+			*rows = repalloc_huge(*rows, sizeof(Row) * capacity);
+		}
+		(void) copy_row(&scan, tuple, &(*rows)[count++]);
+		new_arrays(&scan.row);
+	}
+	lookup_end(&scan);
+	return count;
 }
 
 bool
@@ -108,8 +134,6 @@ lookup_last(Lookup *lookup, LookupTime time, const Datum *keys, Row *row)
 static void
 open_table(LookupScan *scan, Lookup *lookup, LookupTime time)
 {
-	TupleDesc tupdesc;
-
 	scan->relation = row_map_open(lookup->map, AccessShareLock);
 	if (lookup->version != lookup->map->version)
 	{
@@ -117,13 +141,16 @@ open_table(LookupScan *scan, Lookup *lookup, LookupTime time)
 		lookup->version = lookup->map->version;
 	}
 	scan->snapshot = RegisterSnapshot(snapshot_of(time));
-	tupdesc = RelationGetDescr(scan->relation);
-	scan->row = (Row){
-		.tupdesc = tupdesc,
-		.attnums = lookup->map->attnums,
-		.values = palloc_array(Datum, tupdesc->natts),
-		.nulls = palloc_array(bool, tupdesc->natts),
-	};
+	scan->row.tupdesc = RelationGetDescr(scan->relation);
+	scan->row.attnums = lookup->map->attnums;
+	new_arrays(&scan->row);
+}
+
+static void
+new_arrays(Row *row)
+{
+	row->values = palloc_array(Datum, row->tupdesc->natts);
+	row->nulls = palloc_array(bool, row->tupdesc->natts);
 }
 
 static Snapshot

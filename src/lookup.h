@@ -35,6 +35,7 @@ typedef struct LookupScan
 	SysScanDesc scan;
 	Row row;			   /* the present one, after lookup_next() */
 	ItemPointerData place; /* where it is; the same */
+	TransactionId xmin;	   /* who wrote it; the same */
 } LookupScan;
 
 /* Which rows, but for those that the transaction itself has written: */
@@ -54,6 +55,9 @@ extern void lookup_end(LookupScan *scan);
 
 /* The one row with a key, in the current memory context. Returns whether there is one */
 extern bool lookup_row(Lookup *lookup, LookupTime time, const Datum *keys, Row *row);
+
+/* All rows with a key, in no order, in the current memory context. Returns how many there are */
+extern int lookup_rows(Lookup *lookup, LookupTime time, const Datum *keys, Row **rows);
 
 /*
  * Of the rows with the key in all columns but the last, the one with the greatest value in that.

@@ -15,7 +15,7 @@ static const RowColumn columns[MEMBER_COLUMNS] = {
 	[MEMBER_ACTIVE] = {"active", BOOLOID}, [MEMBER_NOTIFY_BY_EMAIL] = {"notify_by_email", BOOLOID},
 };
 static AttrNumber attnums[MEMBER_COLUMNS];
-static RowMap table_map = {
+RowMap member_table = {
 	.table = "member",
 	.columns = columns,
 	.ncolumns = MEMBER_COLUMNS,
@@ -25,7 +25,7 @@ static RowMap table_map = {
 bool
 member_find(NullableDatum member_id, Row *member)
 {
-	static Lookup lookup = {.map = &table_map, .ncolumns = 1, .columns = {MEMBER_ID}};
+	static Lookup lookup = {.map = &member_table, .ncolumns = 1, .columns = {MEMBER_ID}};
 
 	return !member_id.isnull && lookup_row(&lookup, LOOKUP_STATEMENT, &member_id.value, member);
 }

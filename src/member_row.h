@@ -21,6 +21,8 @@ typedef enum MemberColumn
 
 #define MEMBER_COLUMNS (MEMBER_NOTIFY_BY_EMAIL + 1)
 
+extern RowMap member_table;
+
 /* The member with a key, which may be NULL. Returns whether there is one */
 extern bool member_find(NullableDatum member_id, Row *member);
 

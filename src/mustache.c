@@ -41,7 +41,7 @@ typedef struct Renderer
 	const MustacheValue *values[MUSTACHE_MAX_DEPTH + 1]; /* the innermost last */
 } Renderer;
 
-static bool render_template(Renderer *renderer, Span source, Span partial, size_t indent);
+static bool render_source(Renderer *renderer, Span source, Span partial, size_t indent);
 static bool render_nodes(Renderer *renderer, const Template *template, size_t from, size_t to);
 static bool render_section(Renderer *renderer, const Template *template, size_t at);
 static bool render_partial(Renderer *renderer, const Template *template, const Node *node);
@@ -59,13 +59,46 @@ mustache_render(const MustacheCaller *caller, const char *source, size_t length,
 				const MustacheValue *data, const MustacheValue *partials, char **output,
 				size_t *output_length, MustacheError *error)
 {
+	Template template = {.source = {source, length}};
+	bool fine;
+
+	*error = (MustacheError){.problem = MUSTACHE_FINE};
+	fine =
+		mustache_parse(caller, &template, error) &&
+		mustache_render_prepared(caller, &template, data, partials, output, output_length, error);
+	if (template.nodes != NULL)
+		caller->release(template.nodes);
+	return fine;
+}
+
+MustacheTemplate *
+mustache_prepare(const MustacheCaller *caller, const char *source, size_t length,
+				 MustacheError *error)
+{
+	MustacheTemplate *template = caller->allocate(sizeof(MustacheTemplate));
+
+	*template = (MustacheTemplate){.source = {source, length}};
+	*error = (MustacheError){.problem = MUSTACHE_FINE};
+	if (mustache_parse(caller, template, error))
+		return template;
+	if (template->nodes != NULL)
+		caller->release(template->nodes);
+	caller->release(template);
+	return NULL;
+}
+
+bool
+mustache_render_prepared(const MustacheCaller *caller, const MustacheTemplate *template,
+						 const MustacheValue *data, const MustacheValue *partials, char **output,
+						 size_t *output_length, MustacheError *error)
+{
 	Renderer renderer = {.caller = caller, .error = error, .partials = partials};
 
 	*error = (MustacheError){.problem = MUSTACHE_FINE};
 	renderer.values[renderer.nvalues++] = data;
 	renderer.capacity = FIRST_OUTPUT;
 	renderer.output = caller->allocate(renderer.capacity);
-	if (!render_template(&renderer, (Span){source, length}, (Span){NULL, 0}, 0))
+	if (!render_nodes(&renderer, template, 0, template->count))
 	{
 		caller->release(renderer.output);
 		return false;
@@ -75,9 +108,9 @@ mustache_render(const MustacheCaller *caller, const char *source, size_t length,
 	return true;
 }
 
-/* render_template parses and renders the template, or a partial whose lines were indented. */
+/* render_source parses and renders a partial, whose lines are indented. */
 static bool
-render_template(Renderer *renderer, Span source, Span partial, size_t indent)
+render_source(Renderer *renderer, Span source, Span partial, size_t indent)
 {
 	Template template = {.source = source, .partial = partial, .indent = indent};
 	bool fine = mustache_parse(renderer->caller, &template, renderer->error) &&
@@ -184,7 +217,7 @@ render_partial(Renderer *renderer, const Template *template, const Node *node)
 					   &source)))
 		return fail_here(renderer, MUSTACHE_TEMPLATE_BYTES);
 	renderer->depth++;
-	fine = render_template(renderer, source, node->span, indent);
+	fine = render_source(renderer, source, node->span, indent);
 	renderer->depth--;
 	if (indent > 0)
 		renderer->caller->release((void *) source.at);

@@ -93,6 +93,18 @@ extern bool mustache_render(const MustacheCaller *caller, const char *source, si
 							const MustacheValue *data, const MustacheValue *partials, char **output,
 							size_t *output_length, MustacheError *error);
 
+/*
+ * The same in two steps. A parsed template is allocated, and points into its source; NULL when it
+ * cannot be parsed, and why
+ */
+typedef struct MustacheTemplate MustacheTemplate;
+
+extern MustacheTemplate *mustache_prepare(const MustacheCaller *caller, const char *source,
+										  size_t length, MustacheError *error);
+extern bool mustache_render_prepared(const MustacheCaller *caller, const MustacheTemplate *template,
+									 const MustacheValue *data, const MustacheValue *partials,
+									 char **output, size_t *output_length, MustacheError *error);
+
 /* Whether a template can be parsed; if not, why */
 extern bool mustache_check(const MustacheCaller *caller, const char *source, size_t length,
 						   MustacheError *error);

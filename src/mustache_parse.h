@@ -34,7 +34,7 @@ typedef struct Node
 } Node;
 
 /* A template or a partial. The source of one that was indented is a copy */
-typedef struct Template
+typedef struct MustacheTemplate
 {
 	Span source;
 	Span partial;  /* its name; NULL for the template itself */

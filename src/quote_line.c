@@ -61,7 +61,7 @@ static const RowColumn line_columns[QUOTE_LINE_COLUMNS] = {
 
 static AttrNumber table_attnums[QUOTE_LINE_COLUMNS];
 
-static RowMap table_map = {
+RowMap quote_line_table = {
 	.table = "quote_line",
 	.columns = line_columns,
 	.ncolumns = QUOTE_LINE_COLUMNS,
@@ -75,7 +75,6 @@ typedef struct Keys
 	int64 *items;
 } Keys;
 
-static bool is_item(const Row *line);
 static int place_of(const Row *line, QuoteLineColumn column);
 static void fill(Row *line, QuoteLineColumn column, Datum value);
 static void overwrite(Row *line, QuoteLineColumn column, Datum value);
@@ -83,6 +82,7 @@ static void fill_tax(Row *line);
 static bool is_changed(const Row *old_row, const Row *new_row);
 static void add_key(Keys *keys, const Row *row);
 static int compare_keys(const void *a, const void *b);
+static int compare_places(const void *a, const void *b);
 static void settle(int64 quote_id);
 
 Datum
@@ -98,7 +98,7 @@ scrm_quote_line_guard(PG_FUNCTION_ARGS)
 
 	if (!inserting && !TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
 		return PointerGetDatum(trigger->tg_trigtuple);
-	map = row_map_get(&table_map, trigger->tg_relation);
+	map = row_map_get(&quote_line_table, trigger->tg_relation);
 	given = row_in_slot(map, inserting ? trigger->tg_trigslot : trigger->tg_newslot);
 	if (!inserting)
 	{
@@ -112,7 +112,7 @@ scrm_quote_line_guard(PG_FUNCTION_ARGS)
 		fill(&line, QUOTE_LINE_POSITION,
 			 NumericGetDatum(
 				 int64_to_numeric(DatumGetInt64(line.values[place_of(&line, QUOTE_LINE_ID)]))));
-	if (is_item(&line))
+	if (quote_line_is_item(&line))
 	{
 		if (inserting)
 		{
@@ -129,7 +129,7 @@ Datum
 scrm_quote_line_follow(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = trigger_require(fcinfo, "quote_line_follow", TRIGGER_EVENT_AFTER, 0);
-	const AttrNumber *map = row_map_get(&table_map, trigger->tg_relation);
+	const AttrNumber *map = row_map_get(&quote_line_table, trigger->tg_relation);
 	Keys keys = {.count = 0, .capacity = 0, .items = NULL};
 	TriggerRows rows;
 
@@ -161,8 +161,8 @@ scrm_quote_line_follow(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-static bool
-is_item(const Row *line)
+bool
+quote_line_is_item(const Row *line)
 {
 	int place = place_of(line, QUOTE_LINE_KIND);
 
@@ -260,13 +260,32 @@ compare_keys(const void *a, const void *b)
 	return (key > other) - (key < other);
 }
 
-void
-quote_line_scan_begin(LookupScan *scan, int64 quote_id)
+int
+quote_line_rows(int64 quote_id, LookupTime time, Row **lines)
 {
-	static Lookup lookup = {.map = &table_map, .ncolumns = 1, .columns = {QUOTE_LINE_QUOTE_ID}};
+	static Lookup lookup = {
+		.map = &quote_line_table,
+		.ncolumns = 1,
+		.columns = {QUOTE_LINE_QUOTE_ID},
+	};
 	Datum key[] = {Int64GetDatum(quote_id)};
+	int count = lookup_rows(&lookup, time, key, lines);
 
-	lookup_begin(scan, &lookup, LOOKUP_LATEST, key);
+	qsort(*lines, count, sizeof(Row), compare_places);
+	return count;
+}
+
+static int
+compare_places(const void *a, const void *b)
+{
+	const Row *one = a;
+	const Row *other = b;
+	int32 order = DatumGetInt32(DirectFunctionCall2(
+		numeric_cmp, row_value(one, QUOTE_LINE_POSITION), row_value(other, QUOTE_LINE_POSITION)));
+	int64 id = DatumGetInt64(row_value(one, QUOTE_LINE_ID));
+	int64 other_id = DatumGetInt64(row_value(other, QUOTE_LINE_ID));
+
+	return order != 0 ? order : (id > other_id) - (id < other_id);
 }
 
 /* settle locks a quote, which must be a draft, and sets its totals. */

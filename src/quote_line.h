@@ -33,7 +33,12 @@ typedef enum QuoteLineColumn
 	QUOTE_LINE_COLUMNS,
 } QuoteLineColumn;
 
-/* Begins with the lines of a quote, for lookup_next() */
-extern void quote_line_scan_begin(LookupScan *scan, int64 quote_id);
+extern RowMap quote_line_table;
+
+/* The lines of a quote in their order, in the current memory context. Returns how many there are */
+extern int quote_line_rows(int64 quote_id, LookupTime time, Row **lines);
+
+/* Whether a line is neither a heading nor a text */
+extern bool quote_line_is_item(const Row *line);
 
 #endif /* SCRM_QUOTE_LINE_H */

@@ -4,25 +4,36 @@
  *
  * What is hashed, and compared with other databases for years, must not depend on settings: numbers
  * are in plain decimal notation without needless zeros, days are those of ISO 8601, all as texts.
- * The queries name the members; a name with a dot is that of a member of an object.
  *
- * It reads as the caller does, so that a quote that is not visible has none.
+ * A quote that the caller does not see has none.
  *
- * Memory: SPI's; the result is made in the caller's context.
+ * Memory: the caller's.
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "catalog/pg_type.h"
+#include "common/base64.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
+#include "utils/datum.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
 #include "compat.h"
+#include "configuration.h"
 #include "format.h"
 #include "json.h"
+#include "lookup.h"
+#include "media_type.h"
+#include "member_row.h"
+#include "opportunity.h"
 #include "plan.h"
+#include "quote.h"
+#include "quote_line.h"
+#include "quote_template.h"
 
 PG_FUNCTION_INFO_V1(scrm_quote_snapshot);
 
@@ -32,22 +43,151 @@ PG_FUNCTION_INFO_V1(scrm_quote_snapshot);
 /* Room for the text of an integer */
 #define INTEGER_LENGTH 12
 
-typedef struct SnapshotRow
+/* A member that a column of a row becomes */
+typedef struct SnapshotMember
 {
-	TupleDesc tupdesc;
-	Datum *values;
-	bool *nulls;
-} SnapshotRow;
+	const char *key;
+	int column;
+} SnapshotMember;
+
+static const SnapshotMember quote_members[] = {
+	{"number", QUOTE_COLUMN_NUMBER},
+	{"version", QUOTE_COLUMN_VERSION},
+	{"title", QUOTE_COLUMN_TITLE},
+	{"locale", QUOTE_COLUMN_LOCALE},
+	{"currency", QUOTE_COLUMN_CURRENCY},
+	{"valid_until", QUOTE_COLUMN_VALID_UNTIL},
+	{"vat_method", QUOTE_COLUMN_VAT_METHOD},
+	{"prices_include_tax", QUOTE_COLUMN_PRICES_INCLUDE_TAX},
+	{"introduction", QUOTE_COLUMN_INTRODUCTION},
+	{"terms", QUOTE_COLUMN_TERMS},
+	{"discount_percent", QUOTE_COLUMN_DISCOUNT_PERCENT},
+	{"discount_amount", QUOTE_COLUMN_DISCOUNT_AMOUNT},
+};
+
+static const SnapshotMember customer_members[] = {
+	{"name", QUOTE_COLUMN_CUSTOMER_NAME},
+	{"address", QUOTE_COLUMN_CUSTOMER_ADDRESS},
+	{"vat_number", QUOTE_COLUMN_CUSTOMER_VAT_NUMBER},
+};
+
+/* Of a line, the last ones, in the order in which jsonb keeps them, which spares the sort of each line */
+static const SnapshotMember last_line_members[] = {
+	{"unit_price", QUOTE_LINE_UNIT_PRICE},
+	{"description", QUOTE_LINE_DESCRIPTION},
+	{"tax_percent", QUOTE_LINE_TAX_PERCENT},
+	{"tax_category", QUOTE_LINE_TAX_CATEGORY},
+	{"discount_amount", QUOTE_LINE_DISCOUNT_AMOUNT},
+	{"discount_percent", QUOTE_LINE_DISCOUNT_PERCENT},
+	{"extra_description", QUOTE_LINE_EXTRA_DESCRIPTION},
+};
+
+/* The tables that are read for a few columns */
+typedef enum CompanyColumn
+{
+	COMPANY_ID,
+	COMPANY_NAME,
+	COMPANY_ADDRESS,
+	COMPANY_VAT_NUMBER,
+	COMPANY_BRAND_COLOR,
+	COMPANY_EMAIL,
+	COMPANY_LOGO,
+	COMPANY_TIME_ZONE,
+} CompanyColumn;
+
+static const RowColumn company_columns[] = {
+	[COMPANY_ID] = {"company_id", INT2OID},
+	[COMPANY_NAME] = {"name", TEXTOID},
+	[COMPANY_ADDRESS] = {"address", TEXTOID},
+	[COMPANY_VAT_NUMBER] = {"vat_number", TEXTOID},
+	[COMPANY_BRAND_COLOR] = {"brand_color", TEXTOID},
+	[COMPANY_EMAIL] = {"sender_email", TEXTOID},
+	[COMPANY_LOGO] = {"logo", BYTEAOID},
+	[COMPANY_TIME_ZONE] = {"time_zone", TEXTOID},
+};
+static const SnapshotMember company_members[] = {
+	{"name", COMPANY_NAME},
+	{"address", COMPANY_ADDRESS},
+	{"vat_number", COMPANY_VAT_NUMBER},
+	{"brand_color", COMPANY_BRAND_COLOR},
+	{"email", COMPANY_EMAIL},
+};
+static AttrNumber company_attnums[lengthof(company_columns)];
+static RowMap company_map = {
+	.table = "company",
+	.columns = company_columns,
+	.ncolumns = lengthof(company_columns),
+	.attnums = company_attnums,
+};
+static Lookup company_lookup = {.map = &company_map, .ncolumns = 1, .columns = {COMPANY_ID}};
+
+typedef enum ContactColumn
+{
+	CONTACT_ID,
+	CONTACT_NAME,
+	CONTACT_EMAIL,
+} ContactColumn;
+
+static const RowColumn contact_columns[] = {
+	[CONTACT_ID] = {"contact_id", INT8OID},
+	[CONTACT_NAME] = {"name", TEXTOID},
+	[CONTACT_EMAIL] = {"email", TEXTOID},
+};
+static const SnapshotMember contact_members[] = {
+	{"contact", CONTACT_NAME},
+	{"email", CONTACT_EMAIL},
+};
+static AttrNumber contact_attnums[lengthof(contact_columns)];
+static RowMap contact_map = {
+	.table = "contact",
+	.columns = contact_columns,
+	.ncolumns = lengthof(contact_columns),
+	.attnums = contact_attnums,
+};
+static Lookup contact_lookup = {.map = &contact_map, .ncolumns = 1, .columns = {CONTACT_ID}};
+
+typedef enum UnitColumn
+{
+	UNIT_CODE,
+	UNIT_NAME,
+} UnitColumn;
+
+static const RowColumn unit_columns[] = {
+	[UNIT_CODE] = {"code", TEXTOID},
+	[UNIT_NAME] = {"name", TEXTOID},
+};
+static AttrNumber unit_attnums[lengthof(unit_columns)];
+static RowMap unit_map = {
+	.table = "unit",
+	.columns = unit_columns,
+	.ncolumns = lengthof(unit_columns),
+	.attnums = unit_attnums,
+};
+static Lookup unit_lookup = {.map = &unit_map, .ncolumns = 1, .columns = {UNIT_CODE}};
+
+static const SnapshotMember seller_members[] = {
+	{"name", MEMBER_NAME},
+	{"email", MEMBER_EMAIL},
+};
 
 /* Of the totals, and of each of their taxes */
 static const char *const total_keys[] = {"net", "vat", "list", "gross", "amount", "discount"};
 static const char *const tax_keys[] = {"net", "vat", "base", "percent", "category"};
 
-static void push_lines(JsonbParseState **state, Datum quote_id, JsonbContainer *totals);
+static bool is_visible(int64 quote_id);
+static void push_quote(JsonbParseState **state, const Row *quote, NullableDatum sent_on);
+static void push_template(JsonbParseState **state, int64 quote_template_id);
+static void push_company(JsonbParseState **state, const Row *company);
+static void push_seller(JsonbParseState **state, const Row *quote);
+static void push_customer(JsonbParseState **state, const Row *quote);
+static void push_lines(JsonbParseState **state, int64 quote_id, JsonbContainer *totals);
+static bool has_unit_of(const Row *line, const Row *before);
+static NullableDatum unit_name(const Row *line);
 static void push_totals(JsonbParseState **state, JsonbContainer *totals);
-static SnapshotRow read_row(uint64 number);
-static void push_columns(JsonbParseState **state, const SnapshotRow *row, int from, int to);
-static void push_column(JsonbParseState **state, const char *key, Oid type, Datum value);
+static void push_members(JsonbParseState **state, const RowMap *map, const Row *row,
+						 const SnapshotMember *members, int count);
+static void push_column(JsonbParseState **state, const char *key, Oid type, NullableDatum column);
+static char *data_uri(const bytea *picture);
 static char *integer_text(int32 number);
 static void
 push_texts(JsonbParseState **state, const char *const *keys, int count, JsonbContainer *from);
@@ -57,109 +197,183 @@ static JsonbContainer *next_of(JsonbIterator **iterator);
 Datum
 scrm_quote_snapshot(PG_FUNCTION_ARGS)
 {
-	static ScrmPlan head = {
-		.sql =
-			"SELECT q.number, q.version, q.title, q.locale, q.currency, c.minor_units, $2 AS sent_on,"
-			" q.valid_until, y.time_zone, q.vat_method, q.prices_include_tax, q.introduction, q.terms,"
-			" q.discount_percent, q.discount_amount, t.name AS \"template.name\","
-			" encode(sha256(convert_to(t.body || t.partials::text, 'UTF8')), 'hex') AS"
-			" \"template.sha256\", y.name AS \"company.name\", y.address AS \"company.address\","
-			" y.vat_number AS \"company.vat_number\", y.brand_color AS \"company.brand_color\","
-			" y.sender_email AS \"company.email\", CASE WHEN y.logo IS NOT NULL THEN 'data:' ||"
-			" sales_crm.media_type_of(y.logo) || ';base64,' ||"
-			" translate(encode(y.logo, 'base64'), E'\\n', '') END AS \"company.logo\","
-			" m.name AS \"seller.name\", m.email AS \"seller.email\", NULL::text AS \"seller.phone\","
-			" q.customer_name AS \"customer.name\", q.customer_address AS \"customer.address\","
-			" q.customer_vat_number AS \"customer.vat_number\", k.name AS \"customer.contact\","
-			" k.email AS \"customer.email\", q.totals"
-			" FROM sales_crm.quote q"
-			" JOIN sales_crm.quote_template t USING (quote_template_id)"
-			" JOIN sales_crm.currency c ON c.code = q.currency"
-			" JOIN sales_crm.opportunity o USING (opportunity_id)"
-			" LEFT JOIN sales_crm.member m ON m.member_id = o.owner_id"
-			" LEFT JOIN sales_crm.contact k ON k.contact_id = q.contact_id"
-			" CROSS JOIN sales_crm.company y"
-			" WHERE q.quote_id = $1",
-		.nargs = 2,
-		.argtypes = {INT8OID, DATEOID},
-		.by_key = true,
-	};
-	MemoryContext caller = CurrentMemoryContext;
 	JsonbParseState *state = NULL;
-	Datum values[2] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)};
-	const char nulls[] = {' ', PG_ARGISNULL(1) ? 'n' : ' '};
 	JsonbContainer *totals = NULL;
-	SnapshotRow row;
-	int last;
-	JsonbValue *made;
-	Jsonb *result;
+	Row quote;
+	int64 quote_id;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	plan_begin();
-	if (plan_run(&head, PLAN_READ_AS_CALLER, values, nulls) == 0)
-	{
-		plan_end();
+	quote_id = PG_GETARG_INT64(0);
+	if (!is_visible(quote_id) || !quote_find(quote_id, LOOKUP_CALLER, &quote))
 		PG_RETURN_NULL();
-	}
-	row = read_row(0);
-	last = row.tupdesc->natts - 1;
-	if (!row.nulls[last])
-		totals = &DatumGetJsonbP(row.values[last])->root;
+	if (!row_is_null(&quote, QUOTE_COLUMN_TOTALS))
+		totals = &DatumGetJsonbP(row_value(&quote, QUOTE_COLUMN_TOTALS))->root;
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	json_push_number(&state, "schema", NumericGetDatum(int64_to_numeric(SNAPSHOT_SCHEMA)));
-	push_columns(&state, &row, 0, last);
-	push_lines(&state, values[0], totals);
+	push_quote(&state, &quote, fcinfo->args[1]);
+	push_lines(&state, quote_id, totals);
 	push_totals(&state, totals);
-	made = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
-	MemoryContextSwitchTo(caller);
-	result = JsonbValueToJsonb(made);
-	plan_end();
-	PG_RETURN_JSONB_P(result);
+	PG_RETURN_JSONB_P(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
 }
 
-/*
- * push_lines adds the lines in their order; their amounts are those of the totals. The members are in
- * the order in which jsonb keeps them, which spares the sort of each line.
- */
-static void
-push_lines(JsonbParseState **state, Datum quote_id, JsonbContainer *totals)
+/* is_visible: the tables' owner sees all, others what their policies let through. */
+static bool
+is_visible(int64 quote_id)
 {
-	static ScrmPlan lines = {
-		.sql = "SELECT l.kind, l.name, l.unit, l.optional, l.quantity, u.name AS unit_name,"
-			   " l.unit_price, l.description, l.tax_percent, l.tax_category, l.discount_amount,"
-			   " l.discount_percent, l.extra_description"
-			   " FROM sales_crm.quote_line l LEFT JOIN sales_crm.unit u ON u.code = l.unit"
-			   " WHERE l.quote_id = $1 ORDER BY l.position, l.quote_line_id",
+	static ScrmPlan plan = {
+		.sql = "SELECT FROM sales_crm.quote WHERE quote_id = $1",
 		.nargs = 1,
 		.argtypes = {INT8OID},
 		.by_key = true,
 	};
+	Datum values[] = {Int64GetDatum(quote_id)};
+	uint64 count;
+
+	if (has_privs_of_role(GetUserId(), plan_owner()))
+		return true;
+	plan_begin();
+	count = plan_run(&plan, PLAN_READ_AS_CALLER, values, NULL);
+	plan_end();
+	return count > 0;
+}
+
+static void
+push_quote(JsonbParseState **state, const Row *quote, NullableDatum sent_on)
+{
+	const text *currency = DatumGetTextPP(row_value(quote, QUOTE_COLUMN_CURRENCY));
+	const Currency *found = configuration_find_currency(configuration_get(), VARDATA_ANY(currency),
+														VARSIZE_ANY_EXHDR(currency));
+	Datum one[] = {Int16GetDatum(1)};
+	Row company;
+
+	if (found == NULL || !lookup_row(&company_lookup, LOOKUP_CALLER, one, &company))
+		elog(ERROR, "currency of a quote, or the company, is not there");
+	push_members(state, &quote_table, quote, quote_members, lengthof(quote_members));
+	json_push_text(state, "minor_units", integer_text(found->minor_units));
+	push_column(state, "sent_on", DATEOID, sent_on);
+	push_column(state, "time_zone", TEXTOID, row_nullable(&company, COMPANY_TIME_ZONE));
+	push_template(state, DatumGetInt64(row_value(quote, QUOTE_COLUMN_QUOTE_TEMPLATE_ID)));
+	push_company(state, &company);
+	push_seller(state, quote);
+	push_customer(state, quote);
+}
+
+static void
+push_template(JsonbParseState **state, int64 quote_template_id)
+{
+	const QuoteTemplate *template = quote_template_get(quote_template_id);
+
+	json_push_key(state, "template");
+	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	push_column(state, "name", TEXTOID,
+				(NullableDatum){.value = PointerGetDatum(template->name), .isnull = false});
+	json_push_text(state, "sha256", template->sha256);
+	pushJsonbValue(state, WJB_END_OBJECT, NULL);
+}
+
+static void
+push_company(JsonbParseState **state, const Row *company)
+{
+	json_push_key(state, "company");
+	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	push_members(state, &company_map, company, company_members, lengthof(company_members));
+	json_push_text(state, "logo",
+				   row_is_null(company, COMPANY_LOGO)
+					   ? NULL
+					   : data_uri(DatumGetByteaPP(row_value(company, COMPANY_LOGO))));
+	pushJsonbValue(state, WJB_END_OBJECT, NULL);
+}
+
+/* push_seller adds the owner of the opportunity, if there is one. */
+static void
+push_seller(JsonbParseState **state, const Row *quote)
+{
+	Row opportunity;
+	Row member;
+	bool found = opportunity_find(DatumGetInt64(row_value(quote, QUOTE_COLUMN_OPPORTUNITY_ID)),
+								  &opportunity) &&
+				 member_find(row_nullable(&opportunity, OPPORTUNITY_OWNER_ID), &member);
+
+	json_push_key(state, "seller");
+	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	push_members(state, &member_table, found ? &member : NULL, seller_members,
+				 lengthof(seller_members));
+	json_push_text(state, "phone", NULL);
+	pushJsonbValue(state, WJB_END_OBJECT, NULL);
+}
+
+static void
+push_customer(JsonbParseState **state, const Row *quote)
+{
+	Datum key[] = {row_value(quote, QUOTE_COLUMN_CONTACT_ID)};
+	Row contact;
+	bool found = !row_is_null(quote, QUOTE_COLUMN_CONTACT_ID) &&
+				 lookup_row(&contact_lookup, LOOKUP_CALLER, key, &contact);
+
+	json_push_key(state, "customer");
+	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	push_members(state, &quote_table, quote, customer_members, lengthof(customer_members));
+	push_members(state, &contact_map, found ? &contact : NULL, contact_members,
+				 lengthof(contact_members));
+	pushJsonbValue(state, WJB_END_OBJECT, NULL);
+}
+
+/* push_lines adds the lines in their order; their amounts are those of the totals. */
+static void
+push_lines(JsonbParseState **state, int64 quote_id, JsonbContainer *totals)
+{
 	JsonbContainer *amounts = json_container(totals, "lines");
 	JsonbIterator *iterator = amounts == NULL ? NULL : JsonbIteratorInit(amounts);
-	uint64 count = plan_run(&lines, PLAN_READ_AS_CALLER, &quote_id, NULL);
+	Row *lines;
+	int count = quote_line_rows(quote_id, LOOKUP_CALLER, &lines);
+	NullableDatum unit = {.isnull = true};
 	int items = 0;
 
 	json_push_key(state, "lines");
 	pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
-	for (uint64 i = 0; i < count; i++)
+	for (int i = 0; i < count; i++)
 	{
 		JsonbContainer *line = next_of(&iterator);
-		SnapshotRow row = read_row(i);
-		text *kind = DatumGetTextPP(row.values[0]);
-		bool is_item = VARSIZE_ANY_EXHDR(kind) == 4 && memcmp(VARDATA_ANY(kind), "item", 4) == 0;
+		bool is_item = quote_line_is_item(&lines[i]);
 
 		pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
 		json_push_text(state, "net", json_text(line, "net"));
-		push_columns(state, &row, 0, 3);
+		push_column(state, "kind", TEXTOID, row_nullable(&lines[i], QUOTE_LINE_KIND));
+		push_column(state, "name", TEXTOID, row_nullable(&lines[i], QUOTE_LINE_NAME));
+		push_column(state, "unit", TEXTOID, row_nullable(&lines[i], QUOTE_LINE_UNIT));
 		json_push_text(state, "amount", json_text(line, "amount"));
 		json_push_text(state, "number", is_item ? integer_text(++items) : NULL);
-		push_columns(state, &row, 3, 4);
-		json_push_text(state, "position", integer_text((int) i + 1));
-		push_columns(state, &row, 4, row.tupdesc->natts);
+		push_column(state, "optional", BOOLOID, row_nullable(&lines[i], QUOTE_LINE_OPTIONAL));
+		json_push_text(state, "position", integer_text(i + 1));
+		push_column(state, "quantity", NUMERICOID, row_nullable(&lines[i], QUOTE_LINE_QUANTITY));
+		if (i == 0 || !has_unit_of(&lines[i], &lines[i - 1]))
+			unit = unit_name(&lines[i]);
+		push_column(state, "unit_name", TEXTOID, unit);
+		push_members(state, &quote_line_table, &lines[i], last_line_members,
+					 lengthof(last_line_members));
 		pushJsonbValue(state, WJB_END_OBJECT, NULL);
 	}
 	pushJsonbValue(state, WJB_END_ARRAY, NULL);
+}
+
+static bool
+has_unit_of(const Row *line, const Row *before)
+{
+	return !row_is_null(line, QUOTE_LINE_UNIT) && !row_is_null(before, QUOTE_LINE_UNIT) &&
+		   datum_image_eq(row_value(line, QUOTE_LINE_UNIT), row_value(before, QUOTE_LINE_UNIT),
+						  false, -1);
+}
+
+static NullableDatum
+unit_name(const Row *line)
+{
+	NullableDatum code = row_nullable(line, QUOTE_LINE_UNIT);
+	Row unit;
+
+	if (code.isnull || !lookup_row(&unit_lookup, LOOKUP_CALLER, &code.value, &unit))
+		return (NullableDatum){.isnull = true};
+	return row_nullable(&unit, UNIT_NAME);
 }
 
 static void
@@ -184,58 +398,32 @@ push_totals(JsonbParseState **state, JsonbContainer *totals)
 	pushJsonbValue(state, WJB_END_OBJECT, NULL);
 }
 
-/* read_row takes a row of SPI's result apart. */
-static SnapshotRow
-read_row(uint64 number)
-{
-	SnapshotRow row = {.tupdesc = SPI_tuptable->tupdesc};
-
-	row.values = palloc_array(Datum, row.tupdesc->natts);
-	row.nulls = palloc_array(bool, row.tupdesc->natts);
-	heap_deform_tuple(SPI_tuptable->vals[number], row.tupdesc, row.values, row.nulls);
-	return row;
-}
-
-/* push_columns adds some of a row's columns; those of one object follow each other. */
+/* push_members adds columns of a row; without a row they are null. */
 static void
-push_columns(JsonbParseState **state, const SnapshotRow *row, int from, int to)
+push_members(JsonbParseState **state, const RowMap *map, const Row *row,
+			 const SnapshotMember *members, int count)
 {
-	const char *object = NULL;
-	size_t length = 0;
-
-	for (int i = from; i < to; i++)
+	for (int i = 0; i < count; i++)
 	{
-		Form_pg_attribute attribute = TupleDescAttr(row->tupdesc, i);
-		const char *name = NameStr(attribute->attname);
-		const char *dot = strchr(name, '.');
+		NullableDatum none = {.isnull = true};
 
-		if (object != NULL && (dot == NULL || strncmp(name, object, length) != 0))
-		{
-			pushJsonbValue(state, WJB_END_OBJECT, NULL);
-			object = NULL;
-		}
-		if (object == NULL && dot != NULL)
-		{
-			object = name;
-			length = dot - name + 1;
-			json_push_key(state, pnstrdup(name, dot - name));
-			pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
-		}
-		if (row->nulls[i])
-			json_push_value(state, dot == NULL ? name : dot + 1, NULL);
-		else
-			push_column(state, dot == NULL ? name : dot + 1, attribute->atttypid, row->values[i]);
+		push_column(state, members[i].key, map->columns[members[i].column].type,
+					row == NULL ? none : row_nullable(row, members[i].column));
 	}
-	if (object != NULL)
-		pushJsonbValue(state, WJB_END_OBJECT, NULL);
 }
 
 static void
-push_column(JsonbParseState **state, const char *key, Oid type, Datum value)
+push_column(JsonbParseState **state, const char *key, Oid type, NullableDatum column)
 {
 	JsonbValue string = {.type = jbvString};
+	Datum value = column.value;
 	text *given;
 
+	if (column.isnull)
+	{
+		json_push_value(state, key, NULL);
+		return;
+	}
 	switch (type)
 	{
 		case TEXTOID:
@@ -246,9 +434,6 @@ push_column(JsonbParseState **state, const char *key, Oid type, Datum value)
 			break;
 		case BOOLOID:
 			json_push_boolean(state, key, DatumGetBool(value));
-			break;
-		case INT2OID:
-			json_push_text(state, key, integer_text(DatumGetInt16(value)));
 			break;
 		case INT4OID:
 			json_push_text(state, key, integer_text(DatumGetInt32(value)));
@@ -263,6 +448,23 @@ push_column(JsonbParseState **state, const char *key, Oid type, Datum value)
 		default:
 			elog(ERROR, "column \"%s\" of a snapshot has type %u", key, type);
 	}
+}
+
+/* data_uri writes a picture so that a document needs no other file. */
+static char *
+data_uri(const bytea *picture)
+{
+	int length = VARSIZE_ANY_EXHDR(picture);
+	const char *media_type = media_type_of(picture);
+	StringInfoData uri;
+
+	initStringInfo(&uri);
+	appendStringInfo(&uri, "data:%s;base64,", media_type);
+	enlargeStringInfo(&uri, pg_b64_enc_len(length));
+	uri.len += pg_b64_encode((const void *) VARDATA_ANY(picture), length, uri.data + uri.len,
+							 pg_b64_enc_len(length));
+	uri.data[uri.len] = '\0';
+	return uri.data;
 }
 
 static char *

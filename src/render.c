@@ -87,6 +87,30 @@ render_data(const text *template, const MustacheValue *data, const MustacheValue
 	return output;
 }
 
+MustacheTemplate *
+render_prepare(const text *template)
+{
+	MustacheError error;
+	MustacheTemplate *prepared =
+		mustache_prepare(&caller, VARDATA_ANY(template), VARSIZE_ANY_EXHDR(template), &error);
+
+	if (prepared == NULL)
+		report_problem(&error);
+	return prepared;
+}
+
+char *
+render_prepared(const MustacheTemplate *template, const MustacheValue *data,
+				const MustacheValue *partials, size_t *length)
+{
+	MustacheError error;
+	char *output;
+
+	if (!mustache_render_prepared(&caller, template, data, partials, &output, length, &error))
+		report_problem(&error);
+	return output;
+}
+
 MustacheValue
 render_value(const JsonbValue *from)
 {

@@ -19,4 +19,9 @@ extern MustacheValue render_tree(JsonbContainer *container);
 extern char *render_data(const text *template, const MustacheValue *data,
 						 const MustacheValue *partials, size_t *length);
 
+/* The same in two steps: what is parsed is in the current memory context, and points into the template */
+extern MustacheTemplate *render_prepare(const text *template);
+extern char *render_prepared(const MustacheTemplate *template, const MustacheValue *data,
+							 const MustacheValue *partials, size_t *length);
+
 #endif /* SCRM_RENDER_H */

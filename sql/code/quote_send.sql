@@ -97,6 +97,12 @@ AS 'MODULE_PATHNAME', 'scrm_document_sha256';
 COMMENT ON FUNCTION sales_crm.document_sha256(text) IS
 	'The hash of a quote''s document: sha256(convert_to(document, ''UTF8''))';
 
+CREATE FUNCTION sales_crm.render_quote(quote_template_id bigint, facts jsonb)
+RETURNS text LANGUAGE c STRICT
+AS 'MODULE_PATHNAME', 'scrm_render_quote';
+COMMENT ON FUNCTION sales_crm.render_quote(bigint, jsonb) IS
+	'The document that a template makes of a snapshot: render_template() of its body with quote_view_data(facts) and its partials. Errors: P0002 for a template that is not there, SC110, 54000';
+
 CREATE FUNCTION sales_crm.freeze_quote(quote_id bigint)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -113,8 +119,7 @@ BEGIN
 	END IF;
 	PERFORM sales_crm.check_quote_discount(quote_id);
 	facts := sales_crm.quote_snapshot(quote_id, sales_crm.today());
-	SELECT sales_crm.render_template(t.body, sales_crm.quote_view_data(facts), t.partials) INTO document
-	FROM sales_crm.quote q JOIN sales_crm.quote_template t USING (quote_template_id) WHERE q.quote_id = freeze_quote.quote_id;
+	document := sales_crm.render_quote((SELECT q.quote_template_id FROM sales_crm.quote q WHERE q.quote_id = freeze_quote.quote_id), facts);
 	UPDATE sales_crm.quote q
 	SET status = 'sent', sent_at = clock_timestamp(), snapshot = facts, snapshot_sha256 = sales_crm.snapshot_sha256(facts),
 		html = document, html_sha256 = sales_crm.document_sha256(document)
