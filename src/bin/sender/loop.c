@@ -211,7 +211,8 @@ configure(Config *fresh)
 	config = fresh;
 	log_configure(config->log_json, log_level_named(config->log_level));
 	session_open(session, config->database);
-	curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long) config->parallel);
+	/* Those to webhooks beside those to the mail server */
+	curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 2L * config->parallel);
 	held_configure(config);
 	look_at = 0;
 }

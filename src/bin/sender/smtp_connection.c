@@ -4,9 +4,9 @@
  *
  * libcurl would also send the e-mails, but it waits for each answer before it says the next word,
  * sends the end of an e-mail by itself, and does not return while it waits for the last answer, so
- * that each transfer needs a thread. With 20 threads, which wake up and are woken four times for
- * an e-mail, the kernel was busier than everybody else. So libcurl gets no further than to the login,
- * and the loop waits for the sockets.
+ * that each transfer needs a thread; ten of them, woken four times for an e-mail, keep the kernel
+ * busier than all the rest. So libcurl gets no further than to the login, and the loop waits for the
+ * sockets.
  */
 #include <string.h>
 
