@@ -36,7 +36,7 @@ PG_FUNCTION_INFO_V1(scrm_add_evidence);
 static void read_texts(Evidence *evidence, const char *locale);
 static char *render_page(const Evidence *evidence, MustacheValue snapshot_text,
 						 MustacheValue signature, MustacheValue events, size_t *length);
-static MustacheValue read_company(const Evidence *evidence, MustacheMember *members);
+static MustacheValue read_company(const Evidence *evidence);
 static MustacheValue read_signature(const Evidence *evidence, const Jsonb *signature);
 static MustacheValue read_events(const Evidence *evidence, const Jsonb *events);
 static MustacheValue read_event(const Evidence *evidence, JsonbContainer *event);
@@ -126,36 +126,36 @@ static char *
 render_page(const Evidence *evidence, MustacheValue snapshot_text, MustacheValue signature,
 			MustacheValue events, size_t *length)
 {
-	MustacheMember company[2];
 	MustacheValue title = member_of(evidence->snapshot, "title");
 	MustacheValue version = member_of(evidence->snapshot, "version");
 	MustacheMember data[] = {
-		EVIDENCE_MEMBER("gross", gross_text(evidence)),
-		EVIDENCE_MEMBER("title", is_text(title, "") ? evidence_text(NULL) : title),
-		EVIDENCE_MEMBER("words", render_tree(evidence->words)),
-		EVIDENCE_MEMBER("events", events),
-		EVIDENCE_MEMBER("number", member_of(evidence->snapshot, "number")),
-		EVIDENCE_MEMBER("company", read_company(evidence, company)),
-		EVIDENCE_MEMBER("version", is_text(version, "1") ? evidence_text(NULL) : version),
-		EVIDENCE_MEMBER("signature", signature),
-		EVIDENCE_MEMBER("snapshot_text", snapshot_text),
+		RENDER_MEMBER("gross", gross_text(evidence)),
+		RENDER_MEMBER("title", is_text(title, "") ? render_text(NULL) : title),
+		RENDER_MEMBER("words", render_tree(evidence->words)),
+		RENDER_MEMBER("events", events),
+		RENDER_MEMBER("number", member_of(evidence->snapshot, "number")),
+		RENDER_MEMBER("company", read_company(evidence)),
+		RENDER_MEMBER("version", is_text(version, "1") ? render_text(NULL) : version),
+		RENDER_MEMBER("signature", signature),
+		RENDER_MEMBER("snapshot_text", snapshot_text),
 	};
+	MustacheValue tree = render_object(data, lengthof(data));
 	MustacheValue partials = {.kind = MUSTACHE_OBJECT};
 
-	return render_data(evidence->template, &EVIDENCE_OBJECT(data), &partials, length);
+	return render_data(evidence->template, &tree, &partials, length);
 }
 
 static MustacheValue
-read_company(const Evidence *evidence, MustacheMember *members)
+read_company(const Evidence *evidence)
 {
-	char *color = text_of(member_of(json_container(evidence->snapshot, "company"), "brand_color"));
+	char *given = text_of(member_of(json_container(evidence->snapshot, "company"), "brand_color"));
+	const char *color = given != NULL && color_is_valid(given) ? given : DEFAULT_COLOR;
+	MustacheMember members[] = {
+		RENDER_MEMBER("brand_color", render_text(color)),
+		RENDER_MEMBER("readable_color", render_text(color_readable(color))),
+	};
 
-	if (color == NULL || !color_is_valid(color))
-		color = DEFAULT_COLOR;
-	members[0] = (MustacheMember) EVIDENCE_MEMBER("brand_color", evidence_text(color));
-	members[1] =
-		(MustacheMember) EVIDENCE_MEMBER("readable_color", evidence_text(color_readable(color)));
-	return (MustacheValue){.kind = MUSTACHE_OBJECT, .length = 2, .members = members};
+	return render_object(members, lengthof(members));
 }
 
 /* read_signature returns the signature as given, but for the time, which it puts in words. */
@@ -220,29 +220,27 @@ evidence_event(const Evidence *evidence, const char *kind, const TimestampTz *at
 			   MustacheValue sha256)
 {
 	MustacheMember members[] = {
-		EVIDENCE_MEMBER("at", at == NULL ? evidence_text(NULL)
-										 : evidence_text(format_moment(*at, evidence->time_zone,
-																	   evidence->language))),
-		EVIDENCE_MEMBER("who", who),
-		EVIDENCE_MEMBER("event", kind == NULL ? evidence_text(NULL) : event_word(evidence, kind)),
-		EVIDENCE_MEMBER("fingerprint", sha256),
+		RENDER_MEMBER("at", at == NULL ? render_text(NULL)
+									   : render_text(format_moment(*at, evidence->time_zone,
+																   evidence->language))),
+		RENDER_MEMBER("who", who),
+		RENDER_MEMBER("event", kind == NULL ? render_text(NULL) : event_word(evidence, kind)),
+		RENDER_MEMBER("fingerprint", sha256),
 	};
-	MustacheMember *kept = palloc(sizeof(members));
 
 	if (sha256.length > FINGERPRINT_CHARACTERS)
 		members[3].value.length = FINGERPRINT_CHARACTERS;
-	memcpy(kept, members, sizeof(members));
-	return (MustacheValue){.kind = MUSTACHE_OBJECT, .length = lengthof(members), .members = kept};
+	return render_object(members, lengthof(members));
 }
 
 MustacheValue
 evidence_signed_at(const Evidence *evidence, const TimestampTz *at)
 {
 	if (at == NULL)
-		return evidence_text(NULL);
-	return evidence_text(psprintf("%s (%s)",
-								  format_moment(*at, evidence->time_zone, evidence->language),
-								  text_to_cstring(evidence->time_zone)));
+		return render_text(NULL);
+	return render_text(psprintf("%s (%s)",
+								format_moment(*at, evidence->time_zone, evidence->language),
+								text_to_cstring(evidence->time_zone)));
 }
 
 /* event_word names a kind of event; one that has no word is written as it is, with blanks. */
@@ -260,7 +258,7 @@ event_word(const Evidence *evidence, const char *kind)
 		if (*c == '_')
 			*c = ' ';
 	}
-	return evidence_text(plain);
+	return render_text(plain);
 }
 
 static MustacheValue
@@ -272,11 +270,11 @@ gross_text(const Evidence *evidence)
 	Datum number;
 
 	if (gross == NULL || currency == NULL || minor_units == NULL)
-		return evidence_text(NULL);
+		return render_text(NULL);
 	number = DirectFunctionCall3(numeric_in, CStringGetDatum(gross), ObjectIdGetDatum(InvalidOid),
 								 Int32GetDatum(-1));
-	return evidence_text(format_amount(DatumGetCString(DirectFunctionCall1(numeric_out, number)),
-									   currency, evidence->language, pg_strtoint32(minor_units)));
+	return render_text(format_amount(DatumGetCString(DirectFunctionCall1(numeric_out, number)),
+									 currency, evidence->language, pg_strtoint32(minor_units)));
 }
 
 /* member_of is ->> for members that are no containers; object may be NULL. */
@@ -285,7 +283,7 @@ member_of(JsonbContainer *object, const char *key)
 {
 	JsonbValue *value = json_find(object, key);
 
-	return value == NULL || value->type == jbvBinary ? evidence_text(NULL) : render_value(value);
+	return value == NULL || value->type == jbvBinary ? render_text(NULL) : render_value(value);
 }
 
 /* text_of returns a text or number; NULL for anything else. */
@@ -293,14 +291,6 @@ static char *
 text_of(MustacheValue value)
 {
 	return value.kind == MUSTACHE_TEXT ? pnstrdup(value.text, value.length) : NULL;
-}
-
-MustacheValue
-evidence_text(const char *text)
-{
-	if (text == NULL)
-		return (MustacheValue){.kind = MUSTACHE_NULL};
-	return (MustacheValue){.kind = MUSTACHE_TEXT, .length = strlen(text), .text = text};
 }
 
 static bool

@@ -13,14 +13,6 @@
 #include "format.h"
 #include "mustache.h"
 
-/* A member of an object of mustache.h; those of an object come in its order: shorter keys first */
-#define EVIDENCE_MEMBER(name, what)                                    \
-	{                                                                  \
-		.key = (name), .key_length = sizeof(name) - 1, .value = (what) \
-	}
-#define EVIDENCE_OBJECT(array) \
-	((MustacheValue){.kind = MUSTACHE_OBJECT, .length = lengthof(array), .members = (array)})
-
 /* What the page is made with; filled in by evidence_open(), points into the snapshot */
 typedef struct Evidence
 {
@@ -46,8 +38,5 @@ extern MustacheValue evidence_signed_at(const Evidence *evidence, const Timestam
  */
 extern text *evidence_add(const Evidence *evidence, const text *html, MustacheValue snapshot_text,
 						  MustacheValue signature, MustacheValue events);
-
-/* A text, or none for NULL */
-extern MustacheValue evidence_text(const char *text);
 
 #endif /* SCRM_EVIDENCE_H */

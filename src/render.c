@@ -171,6 +171,32 @@ render_tree(JsonbContainer *container)
 	return JsonContainerIsScalar(container) ? value.members[0].value : value;
 }
 
+MustacheValue
+render_object(const MustacheMember *members, size_t count)
+{
+	size_t size = sizeof(MustacheMember) * count;
+
+	return (MustacheValue){
+		.kind = MUSTACHE_OBJECT,
+		.length = count,
+		.members = memcpy(palloc(size), members, size),
+	};
+}
+
+MustacheValue
+render_text(const char *text)
+{
+	if (text == NULL)
+		return (MustacheValue){.kind = MUSTACHE_NULL};
+	return (MustacheValue){.kind = MUSTACHE_TEXT, .length = strlen(text), .text = text};
+}
+
+MustacheValue
+render_boolean(bool boolean)
+{
+	return (MustacheValue){.kind = boolean ? MUSTACHE_TRUE : MUSTACHE_FALSE};
+}
+
 /* report_problem raises what mustache.c found wrong. */
 static void
 report_problem(const MustacheError *error)

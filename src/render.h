@@ -15,6 +15,17 @@
 extern MustacheValue render_value(const JsonbValue *from);
 extern MustacheValue render_tree(JsonbContainer *container);
 
+/* A member for render_object(); members come in the order of mustache.h: shorter keys first */
+#define RENDER_MEMBER(name, what)                                      \
+	{                                                                  \
+		.key = (name), .key_length = sizeof(name) - 1, .value = (what) \
+	}
+
+/* Trees made by hand: an object with copies of members, a text or null for NULL, a boolean */
+extern MustacheValue render_object(const MustacheMember *members, size_t count);
+extern MustacheValue render_text(const char *text);
+extern MustacheValue render_boolean(bool boolean);
+
 /* What a template makes of data, not terminated. Errors: SC110 and 54000, as render_template() */
 extern char *render_data(const text *template, const MustacheValue *data,
 						 const MustacheValue *partials, size_t *length);

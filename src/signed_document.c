@@ -23,6 +23,7 @@
 #include "lookup.h"
 #include "member_row.h"
 #include "quote.h"
+#include "render.h"
 #include "signature.h"
 #include "signed_document.h"
 
@@ -92,7 +93,6 @@ static int compare_events(const void *a, const void *b);
 static char *who_did(const Row *event);
 static char *recipient_name(NullableDatum quote_link_id);
 static char *column_text(const Row *row, int column);
-static MustacheValue boolean_value(bool boolean);
 
 /* quote_id bigint: text */
 Datum
@@ -120,11 +120,10 @@ signed_document_make(const Row *quote, const Row *signature)
 		return NULL;
 	snapshot = DatumGetJsonbP(row_value(quote, QUOTE_COLUMN_SNAPSHOT));
 	evidence_open(&evidence, snapshot);
-	return evidence_add(
-		&evidence, DatumGetTextPP(row_value(quote, QUOTE_COLUMN_HTML)),
-		evidence_text(JsonbToCString(NULL, &snapshot->root, (int) VARSIZE(snapshot))),
-		read_signature(&evidence, signature),
-		read_events(&evidence, DatumGetInt64(row_value(quote, QUOTE_COLUMN_ID))));
+	return evidence_add(&evidence, DatumGetTextPP(row_value(quote, QUOTE_COLUMN_HTML)),
+						render_text(JsonbToCString(NULL, &snapshot->root, (int) VARSIZE(snapshot))),
+						read_signature(&evidence, signature),
+						read_events(&evidence, DatumGetInt64(row_value(quote, QUOTE_COLUMN_ID))));
 }
 
 static MustacheValue
@@ -135,31 +134,27 @@ read_signature(const Evidence *evidence, const Row *signature)
 	TimestampTz at = DatumGetTimestampTz(row_value(signature, SIGNATURE_SIGNED_AT));
 	const bytea *sha256 = DatumGetByteaPP(row_value(signature, SIGNATURE_SNAPSHOT_SHA256));
 	MustacheMember members[] = {
-		EVIDENCE_MEMBER("ip", address_value(signature)),
-		EVIDENCE_MEMBER("image", image_value(signature)),
-		EVIDENCE_MEMBER("typed", boolean_value(typed)),
-		EVIDENCE_MEMBER("on_paper", boolean_value(on_paper)),
-		EVIDENCE_MEMBER("signed_at", evidence_signed_at(evidence, &at)),
-		EVIDENCE_MEMBER("user_agent", evidence_text(column_text(signature, SIGNATURE_USER_AGENT))),
-		EVIDENCE_MEMBER("signer_name",
-						evidence_text(column_text(signature, SIGNATURE_SIGNER_NAME))),
-		EVIDENCE_MEMBER("consent_text",
-						evidence_text(column_text(signature, SIGNATURE_CONSENT_TEXT))),
-		EVIDENCE_MEMBER("signer_email",
-						evidence_text(column_text(signature, SIGNATURE_SIGNER_EMAIL))),
-		EVIDENCE_MEMBER("snapshot_sha256", evidence_text(digest_hex(sha256))),
+		RENDER_MEMBER("ip", address_value(signature)),
+		RENDER_MEMBER("image", image_value(signature)),
+		RENDER_MEMBER("typed", render_boolean(typed)),
+		RENDER_MEMBER("on_paper", render_boolean(on_paper)),
+		RENDER_MEMBER("signed_at", evidence_signed_at(evidence, &at)),
+		RENDER_MEMBER("user_agent", render_text(column_text(signature, SIGNATURE_USER_AGENT))),
+		RENDER_MEMBER("signer_name", render_text(column_text(signature, SIGNATURE_SIGNER_NAME))),
+		RENDER_MEMBER("consent_text", render_text(column_text(signature, SIGNATURE_CONSENT_TEXT))),
+		RENDER_MEMBER("signer_email", render_text(column_text(signature, SIGNATURE_SIGNER_EMAIL))),
+		RENDER_MEMBER("snapshot_sha256", render_text(digest_hex(sha256))),
 	};
-	MustacheMember *kept = memcpy(palloc(sizeof(members)), members, sizeof(members));
 
-	return (MustacheValue){.kind = MUSTACHE_OBJECT, .length = lengthof(members), .members = kept};
+	return render_object(members, lengthof(members));
 }
 
 static MustacheValue
 address_value(const Row *signature)
 {
 	if (row_is_null(signature, SIGNATURE_IP))
-		return evidence_text(NULL);
-	return evidence_text(
+		return render_text(NULL);
+	return render_text(
 		TextDatumGetCString(DirectFunctionCall1(network_host, row_value(signature, SIGNATURE_IP))));
 }
 
@@ -172,7 +167,7 @@ image_value(const Row *signature)
 	char *to;
 
 	if (row_is_null(signature, SIGNATURE_IMAGE))
-		return evidence_text(NULL);
+		return render_text(NULL);
 	lines = DatumGetTextPP(DirectFunctionCall2(binary_encode, row_value(signature, SIGNATURE_IMAGE),
 											   CStringGetTextDatum("base64")));
 	uri = palloc(sizeof(IMAGE_BEGINNING) + VARSIZE_ANY_EXHDR(lines));
@@ -183,7 +178,7 @@ image_value(const Row *signature)
 			*to++ = VARDATA_ANY(lines)[i];
 	}
 	*to = '\0';
-	return evidence_text(uri);
+	return render_text(uri);
 }
 
 static MustacheValue
@@ -225,8 +220,8 @@ read_event(const Evidence *evidence, const Row *event)
 	TimestampTz at = DatumGetTimestampTz(row_value(event, EVENT_AT));
 	const bytea *sha256 = DatumGetByteaPP(row_value(event, EVENT_SHA256));
 
-	return evidence_event(evidence, kind, &at, evidence_text(who_did(event)),
-						  evidence_text(digest_hex(sha256)));
+	return evidence_event(evidence, kind, &at, render_text(who_did(event)),
+						  render_text(digest_hex(sha256)));
 }
 
 static int
@@ -270,10 +265,4 @@ static char *
 column_text(const Row *row, int column)
 {
 	return row_is_null(row, column) ? NULL : TextDatumGetCString(row_value(row, column));
-}
-
-static MustacheValue
-boolean_value(bool boolean)
-{
-	return (MustacheValue){.kind = boolean ? MUSTACHE_TRUE : MUSTACHE_FALSE};
 }
