@@ -271,7 +271,7 @@ static bytea *
 payload_digest(Datum payload)
 {
 	Jsonb *given = DatumGetJsonbP(payload);
-	char *text = JsonbToCString(NULL, &given->root, VARSIZE(given));
+	char *text = json_write(&given->root, VARSIZE(given));
 
 	return digest_of_string(text, strlen(text));
 }

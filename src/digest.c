@@ -20,6 +20,7 @@
 
 #include "compat.h"
 #include "digest.h"
+#include "json.h"
 
 PG_FUNCTION_INFO_V1(scrm_document_sha256);
 PG_FUNCTION_INFO_V1(scrm_snapshot_sha256);
@@ -95,7 +96,7 @@ digest_of_jsonb(Jsonb *given)
 
 	if (hash == NULL)
 	{
-		const char *string = JsonbToCString(NULL, &given->root, (int) length);
+		const char *string = json_write(&given->root, (int) length);
 
 		hash = digest_of_string(string, strlen(string));
 		remember(&last, (const char *) given, length, hash);

@@ -1,6 +1,7 @@
 /*
  * json.h
- *		Members of jsonb objects: to write them into one that is being built, and to read them.
+ *		Members of jsonb objects: to write them into one that is being built, and to read them; and jsonb
+ *		as text.
  *
  * jsonb keeps its keys by length and then by bytes; members pushed in that order need no sorting.
  */
@@ -24,5 +25,8 @@ extern JsonbValue *json_find(JsonbContainer *object, const char *key);
 /* The same as SQL's ->> gives it, and what is in an object or array */
 extern char *json_text(JsonbContainer *object, const char *key);
 extern JsonbContainer *json_container(JsonbContainer *object, const char *key);
+
+/* The text, as jsonb_out() writes it, of a container of a size in bytes; in less time than that takes */
+extern char *json_write(JsonbContainer *container, int size);
 
 #endif /* SCRM_JSON_H */

@@ -15,6 +15,7 @@
  */
 #include "mustache.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "mustache_parse.h"
@@ -41,6 +42,18 @@ typedef struct Renderer
 	const MustacheValue *values[MUSTACHE_MAX_DEPTH + 1]; /* the innermost last */
 } Renderer;
 
+/* What stands for a byte, and how many bytes more that has; 0 for all that stand for themselves */
+typedef struct Entity
+{
+	const char *text;
+	size_t more;
+} Entity;
+
+static const Entity entities[UCHAR_MAX + 1] = {
+	['&'] = {"&amp;", 4},  ['<'] = {"&lt;", 3},	  ['>'] = {"&gt;", 3},
+	['"'] = {"&quot;", 5}, ['\''] = {"&#39;", 4},
+};
+
 static bool render_source(Renderer *renderer, Span source, Span partial, size_t indent);
 static bool render_nodes(Renderer *renderer, const Template *template, size_t from, size_t to);
 static bool render_section(Renderer *renderer, const Template *template, size_t at);
@@ -49,6 +62,7 @@ static bool indent_lines(Renderer *renderer, Span source, Span indent, Span *ind
 static bool put_value(Renderer *renderer, const Node *node);
 static bool put_escaped(Renderer *renderer, Span text);
 static bool put(Renderer *renderer, const char *bytes, size_t length);
+static bool reserve(Renderer *renderer, size_t length);
 static const MustacheValue *find_value(const Renderer *renderer, Span name);
 static const MustacheValue *find_member(const MustacheValue *object, Span key);
 static bool is_false(const MustacheValue *value);
@@ -285,46 +299,49 @@ put_value(Renderer *renderer, const Node *node)
 	}
 }
 
+/* put_escaped makes room once: texts such as JSON have an entity every few bytes. */
 static bool
 put_escaped(Renderer *renderer, Span text)
 {
-	const char *from = text.at;
-	const char *end = text.at + text.length;
+	size_t length = text.length;
+	char *to;
 
-	for (const char *at = from; at < end; at++)
+	for (size_t i = 0; i < text.length; i++)
+		length += entities[(unsigned char) text.at[i]].more;
+	if (length == text.length)
+		return put(renderer, text.at, length);
+	if (!reserve(renderer, length))
+		return false;
+	to = renderer->output + renderer->length;
+	for (size_t i = 0; i < text.length; i++)
 	{
-		const char *entity;
+		const Entity *entity = &entities[(unsigned char) text.at[i]];
 
-		switch (*at)
-		{
-			case '&':
-				entity = "&amp;";
-				break;
-			case '<':
-				entity = "&lt;";
-				break;
-			case '>':
-				entity = "&gt;";
-				break;
-			case '"':
-				entity = "&quot;";
-				break;
-			case '\'':
-				entity = "&#39;";
-				break;
-			default:
-				continue;
-		}
-		if (!put(renderer, from, at - from) || !put(renderer, entity, strlen(entity)))
-			return false;
-		from = at + 1;
+		if (entity->more == 0)
+			*to = text.at[i];
+		else
+			memcpy(to, entity->text, 1 + entity->more);
+		to += 1 + entity->more;
 	}
-	return put(renderer, from, end - from);
+	renderer->length += length;
+	return true;
 }
 
 /* put appends to the output. */
 static bool
 put(Renderer *renderer, const char *bytes, size_t length)
+{
+	if (!reserve(renderer, length))
+		return false;
+	if (length > 0)
+		memcpy(renderer->output + renderer->length, bytes, length);
+	renderer->length += length;
+	return true;
+}
+
+/* reserve makes room for more output. */
+static bool
+reserve(Renderer *renderer, size_t length)
 {
 	size_t needed = renderer->length + length;
 
@@ -336,9 +353,6 @@ put(Renderer *renderer, const char *bytes, size_t length)
 			renderer->capacity *= 2;
 		renderer->output = renderer->caller->resize(renderer->output, renderer->capacity);
 	}
-	if (length > 0)
-		memcpy(renderer->output + renderer->length, bytes, length);
-	renderer->length = needed;
 	return true;
 }
 

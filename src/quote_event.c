@@ -31,6 +31,7 @@
 #include "digest.h"
 #include "error.h"
 #include "insert.h"
+#include "json.h"
 #include "lookup.h"
 #include "member.h"
 #include "quote_event.h"
@@ -278,7 +279,7 @@ event_text(const QuoteEvent *event)
 	add_text(&text, "at", time_text(event->at));
 	add_key(&text, "member_id", event->member_id);
 	add_key(&text, "quote_link_id", event->quote_link_id);
-	add_text(&text, "data", JsonbToCString(NULL, &event->data->root, VARSIZE(event->data)));
+	add_text(&text, "data", json_write(&event->data->root, VARSIZE(event->data)));
 	add_text(&text, "previous_sha256",
 			 event->previous == NULL ? NULL : digest_hex(event->previous));
 	return text.data;

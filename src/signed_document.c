@@ -121,7 +121,7 @@ signed_document_make(const Row *quote, const Row *signature)
 	snapshot = DatumGetJsonbP(row_value(quote, QUOTE_COLUMN_SNAPSHOT));
 	evidence_open(&evidence, snapshot);
 	return evidence_add(&evidence, DatumGetTextPP(row_value(quote, QUOTE_COLUMN_HTML)),
-						render_text(JsonbToCString(NULL, &snapshot->root, (int) VARSIZE(snapshot))),
+						render_text(json_write(&snapshot->root, (int) VARSIZE(snapshot))),
 						read_signature(&evidence, signature),
 						read_events(&evidence, DatumGetInt64(row_value(quote, QUOTE_COLUMN_ID))));
 }

@@ -2,7 +2,7 @@
 -- the SQL below says, whatever a quote has; hashes are those of sha256(); and a snapshot does not depend on the session's settings.
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SELECT plan(15);
+SELECT plan(16);
 
 CREATE FUNCTION pg_temp.readable_color(color text)
 RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
@@ -210,6 +210,13 @@ SELECT throws_ok($$ SELECT sales_crm.quote_view_data('{"lines": {}}') $$, '22023
 SELECT throws_ok($$ SELECT sales_crm.quote_view_data('{"minor_units": 2, "currency": "EUR", "lines": [{"amount": "much"}]}') $$, '22P02', NULL, 'amounts are numbers');
 
 -- Hashes, of which the last ones are remembered
+-- They are of the text that the server writes
+CREATE TEMP TABLE written (value jsonb);
+INSERT INTO written VALUES ('{}'), ('[]'), ('null'), ('true'), ('"a"'), ('12.50'), ('-0.000001'), ('1e30'), ('123456789012345678901234567890.5'), ('""'), ('[[]]'), ('[{}, [], 1]'),
+	('{"a": {}, "b": [], "c": [1, [2, {"d": [null, true, false]}], "x"], "e": {"f": {"g": 1}}, "h": 2}'), ('[1, {"a": [{}, {}]}, 2, [[1], [2, 3]]]'), ('{"": {"": []}}'),
+	('{"a\"b\\c/d": "\b\f\n\r\t\u0001\u001f\u007f é € 😀 <>&''"}'), ('["\\u0041", "\"\"", "\\\\", "\n", "x\n", "\nx", "a\u000bb"]'),
+	(jsonb_build_object('long', repeat('x"y', 50000))), ((SELECT jsonb_agg(i) FROM generate_series(1, 500) i));
+SELECT is_empty($$ SELECT value FROM written WHERE sales_crm.snapshot_sha256(value) IS DISTINCT FROM sha256(convert_to(value::text, 'UTF8')) $$, 'the text of any jsonb');
 SELECT is_empty($$ SELECT got FROM form, generate_series(1, 2) WHERE sales_crm.snapshot_sha256(got) IS DISTINCT FROM sha256(convert_to(got::text, 'UTF8')) $$, 'hashes of snapshots');
 SELECT is_empty($$ SELECT d FROM unnest(array['', 'a', 'a', 'b', 'é', repeat('x', 300000), repeat('x', 300000), 'a', 'a ']) d WHERE sales_crm.document_sha256(d) IS DISTINCT FROM sha256(convert_to(d, 'UTF8')) $$, 'and of documents');
 CREATE TEMP TABLE other AS SELECT q.quote_id, f.got FROM sales_crm.quote q JOIN form f USING (quote_id) WHERE q.totals IS NOT NULL LIMIT 1;
