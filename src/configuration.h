@@ -60,6 +60,7 @@ typedef struct Phase
 	PhaseOutcome outcome;
 	Datum probability; /* numeric */
 	bool active;
+	bool on_quote_signed;
 	int nrequired;
 	char **required; /* columns of opportunity */
 } Phase;

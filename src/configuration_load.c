@@ -196,7 +196,7 @@ load_phases(Configuration *loading)
 		.sql = "SELECT p.phase_id, p.pipeline_id, p.name, p.position, p.outcome, p.active,"
 			   " p.required_fields,"
 			   " (row_number() OVER (ORDER BY p.pipeline_id, p.position, p.phase_id))::int4,"
-			   " p.probability"
+			   " p.probability, p.on_quote_signed"
 			   " FROM sales_crm.phase p ORDER BY p.phase_id",
 	};
 
@@ -224,6 +224,7 @@ load_phases(Configuration *loading)
 			phase->required[field] = TextDatumGetCString(fields[field]);
 		loading->ordered_phases[loaded_int32(i, 8) - 1] = phase;
 		phase->probability = PointerGetDatum(PG_DETOAST_DATUM_COPY(loaded(i, 9, &isnull)));
+		phase->on_quote_signed = loaded_bool(i, 10);
 	}
 }
 

@@ -28,8 +28,11 @@
 #include "plan.h"
 #include "quote.h"
 #include "quote_event.h"
+#include "quote_move.h"
+#include "quote_rule.h"
 #include "signature.h"
 #include "signed_document.h"
+#include "update.h"
 
 PG_FUNCTION_INFO_V1(scrm_apply_signature);
 
@@ -105,7 +108,6 @@ static bytea *utf8_bytes(text *document);
 static Datum document_name(const Row *quote);
 static Row attached_file(Datum attachment_id);
 static void append_document_event(int64 quote_id, const Row *file);
-static char *move_opportunity(int64 quote_id);
 static void tell_seller(const Row *quote, const char *signer_name, const char *problem);
 
 /* quote_id bigint */
@@ -128,7 +130,7 @@ scrm_apply_signature(PG_FUNCTION_ARGS)
 		file = attached_file(row_value(&signature, SIGNATURE_ATTACHMENT_ID));
 	append_document_event(quote_id, &file);
 	tell_seller(&quote, TextDatumGetCString(row_value(&signature, SIGNATURE_SIGNER_NAME)),
-				move_opportunity(quote_id));
+				quote_move_opportunity(&quote, "signed"));
 	PG_RETURN_VOID();
 }
 
@@ -144,17 +146,17 @@ signature_find(int64 quote_id, Row *signature)
 static void
 set_signed(int64 quote_id, Datum signed_at)
 {
-	static ScrmPlan plan = {
-		.sql = "UPDATE sales_crm.quote SET status = 'signed', answered_at = $2 WHERE quote_id = $1",
-		.nargs = 2,
-		.argtypes = {INT8OID, TIMESTAMPTZOID},
-		.by_key = true,
+	static Update update = {
+		.lookup = {.map = &quote_table, .ncolumns = 1, .columns = {QUOTE_COLUMN_ID}},
+		.ncolumns = 2,
+		.columns = {QUOTE_COLUMN_STATUS, QUOTE_COLUMN_ANSWERED_AT},
 	};
-	Datum values[] = {Int64GetDatum(quote_id), signed_at};
+	NullableDatum values[] = {
+		batch_value(CStringGetTextDatum(quote_status_names[QUOTE_SIGNED])),
+		batch_value(signed_at),
+	};
 
-	plan_begin();
-	(void) plan_run(&plan, PLAN_WRITE, values, NULL);
-	plan_end();
+	(void) update_row(&update, Int64GetDatum(quote_id), values);
 }
 
 /* supersede_others closes what is open beside the quote, where the company says so. */
@@ -195,15 +197,14 @@ static Row
 attach_document(const Row *quote, const Row *signature)
 {
 	static Insert insert = {.map = &file_map};
-	static ScrmPlan plan = {
-		.sql = "UPDATE sales_crm.signature SET attachment_id = $2 WHERE quote_id = $1",
-		.nargs = 2,
-		.argtypes = {INT8OID, INT8OID},
-		.by_key = true,
+	static Update update = {
+		.lookup = {.map = &table_map, .ncolumns = 1, .columns = {SIGNATURE_QUOTE_ID}},
+		.ncolumns = 1,
+		.columns = {SIGNATURE_ATTACHMENT_ID},
 	};
 	text *document = signed_document_make(quote, signature);
 	NullableDatum given[lengthof(file_columns)];
-	Datum values[2];
+	NullableDatum attachment_id;
 	Row file;
 
 	given[FILE_OPPORTUNITY_ID] = batch_value(row_value(quote, QUOTE_COLUMN_OPPORTUNITY_ID));
@@ -216,11 +217,8 @@ attach_document(const Row *quote, const Row *signature)
 		elog(ERROR, "document of a signature was not attached");
 	row_map_fill(&stored_map, stored_attnums, file.tupdesc);
 	file.attnums = stored_attnums;
-	values[0] = row_value(quote, QUOTE_COLUMN_ID);
-	values[1] = row_value(&file, STORED_ATTACHMENT_ID);
-	plan_begin();
-	(void) plan_run(&plan, PLAN_WRITE, values, NULL);
-	plan_end();
+	attachment_id = row_nullable(&file, STORED_ATTACHMENT_ID);
+	(void) update_row(&update, row_value(quote, QUOTE_COLUMN_ID), &attachment_id);
 	return file;
 }
 
@@ -272,29 +270,6 @@ append_document_event(int64 quote_id, const Row *file)
 				   psprintf(INT64_FORMAT, DatumGetInt64(row_value(file, STORED_ATTACHMENT_ID))));
 	quote_event_append(quote_id, "document", batch_null(),
 					   JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
-}
-
-/* move_opportunity returns why the opportunity was not moved, or NULL. */
-static char *
-move_opportunity(int64 quote_id)
-{
-	static ScrmPlan plan = {
-		.sql = "SELECT sales_crm.move_opportunity_of($1, 'signed')",
-		.nargs = 1,
-		.argtypes = {INT8OID},
-	};
-	MemoryContext caller = CurrentMemoryContext;
-	Datum values[] = {Int64GetDatum(quote_id)};
-	NullableDatum problem;
-	char *reason = NULL;
-
-	plan_begin();
-	(void) plan_run(&plan, PLAN_WRITE, values, NULL);
-	problem = plan_value(SPI_tuptable, 0, 1);
-	if (!problem.isnull)
-		reason = MemoryContextStrdup(caller, TextDatumGetCString(problem.value));
-	plan_end();
-	return reason;
 }
 
 static void

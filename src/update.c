@@ -27,6 +27,7 @@
 #include "check_cache.h"
 #include "compat.h"
 #include "lookup.h"
+#include "reference.h"
 #include "update.h"
 
 static bool is_plain(Relation relation);
@@ -88,6 +89,8 @@ update_plainly(Update *update, Relation relation, Datum key, const NullableDatum
 	estate->es_snapshot = GetActiveSnapshot();
 	estate->es_output_cid = GetCurrentCommandId(true);
 	result = open_result(estate, relation, update);
+	if (values != NULL)
+		reference_fill(result, estate->es_query_cxt);
 	locked = table_slot_create(relation, &estate->es_tupleTable);
 
 	CheckCmdReplicaIdentity(relation, CMD_UPDATE);

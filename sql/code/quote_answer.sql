@@ -43,45 +43,8 @@ COMMENT ON FUNCTION sales_crm.remember_answer(bigint, text, jsonb, text, timesta
 	'Keeps the result of an answer for repeated requests';
 
 CREATE FUNCTION sales_crm.move_opportunity_of(quote_id bigint, target text)
-RETURNS text LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_variable
-DECLARE
-	sale record;
-	problem text;
-BEGIN
-	SELECT o.opportunity_id, o.closed_at, t.phase_id, t.outcome INTO sale
-	FROM sales_crm.quote q
-	JOIN sales_crm.opportunity o ON o.opportunity_id = q.opportunity_id
-	JOIN sales_crm.phase p ON p.phase_id = o.phase_id
-	LEFT JOIN LATERAL (
-		SELECT x.phase_id, x.outcome, x.position FROM sales_crm.phase x
-		WHERE x.pipeline_id = o.pipeline_id AND x.active
-			AND CASE target WHEN 'signed' THEN x.on_quote_signed ELSE x.outcome = target END
-		ORDER BY x.position, x.phase_id LIMIT 1) t
-	ON t.phase_id <> o.phase_id AND (t.outcome IS NOT NULL OR t.position > p.position)
-	WHERE q.quote_id = move_opportunity_of.quote_id;
-	IF sale.closed_at IS NOT NULL THEN
-		RETURN 'the opportunity is closed';
-	END IF;
-	IF sale.phase_id IS NULL THEN
-		RETURN NULL;
-	END IF;
-	-- A rule of the pipeline may forbid it; the answer stands all the same
-	BEGIN
-		UPDATE sales_crm.opportunity o
-		SET phase_id = sale.phase_id,
-			lost_reason_id = CASE WHEN sale.outcome = 'lost' THEN coalesce(o.lost_reason_id, (SELECT c.declining_lost_reason_id FROM sales_crm.company c))
-				ELSE o.lost_reason_id END
-		WHERE o.opportunity_id = sale.opportunity_id;
-	EXCEPTION
-		WHEN SQLSTATE 'SC001' OR SQLSTATE 'SC003' OR SQLSTATE 'SC201' THEN
-			GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT;
-	END;
-	RETURN problem;
-END
-$$;
+RETURNS text LANGUAGE c
+AS 'MODULE_PATHNAME', 'scrm_move_opportunity_of';
 COMMENT ON FUNCTION sales_crm.move_opportunity_of(bigint, text) IS
 	'Moves the opportunity of a quote to the phase that is marked on_quote_signed (target signed), or whose outcome is target (lost, expired), if there is one and it is not behind. Returns why not, when the opportunity is closed or a rule of its pipeline forbids the move';
 
