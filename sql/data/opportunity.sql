@@ -77,9 +77,9 @@
 	CREATE INDEX IF NOT EXISTS opportunity_contact_id_idx ON sales_crm.opportunity (contact_id) WHERE contact_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS opportunity_phase_id_idx ON sales_crm.opportunity (pipeline_id, phase_id);
 	CREATE INDEX IF NOT EXISTS opportunity_owner_id_idx ON sales_crm.opportunity (owner_id);
-	CREATE INDEX IF NOT EXISTS opportunity_source_id_idx ON sales_crm.opportunity (source_id);
+	CREATE INDEX IF NOT EXISTS opportunity_source_id_idx ON sales_crm.opportunity (source_id) WHERE source_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS opportunity_lost_reason_id_idx ON sales_crm.opportunity (lost_reason_id) WHERE lost_reason_id IS NOT NULL;
-	CREATE INDEX IF NOT EXISTS opportunity_created_by_idx ON sales_crm.opportunity (created_by);
+	CREATE INDEX IF NOT EXISTS opportunity_created_by_idx ON sales_crm.opportunity (created_by) WHERE created_by IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS opportunity_expected_on_idx ON sales_crm.opportunity (expected_on) WHERE closed_at IS NULL;
 	CREATE INDEX IF NOT EXISTS opportunity_closed_at_idx ON sales_crm.opportunity (closed_at) WHERE closed_at IS NOT NULL;
 

@@ -2,9 +2,9 @@
 # twenty signers of different quotes beside one. Milliseconds are medians of single statements, each its
 # own commit.
 psql <<'SQL'
-INSERT INTO sales_crm.member (name, email) VALUES ('Sam', 'sam@example.com');
-INSERT INTO sales_crm.account (name) VALUES ('Acme');
-INSERT INTO sales_crm.opportunity (name, account_id, owner_id) SELECT 'deal ' || i, 1, 1 FROM generate_series(1, 100000) i;
+INSERT INTO sales_crm.member (name, email) SELECT 'Member ' || i, 'member' || i || '@example.com' FROM generate_series(1, 50) i;
+INSERT INTO sales_crm.account (name) SELECT 'Account ' || i FROM generate_series(1, 20000) i;
+INSERT INTO sales_crm.opportunity (name, account_id, owner_id) SELECT 'deal ' || i, 1 + i % 20000, 1 + i % 50 FROM generate_series(1, 100000) i;
 INSERT INTO sales_crm.product_line (opportunity_id, name, quantity, unit_price) SELECT 1, 'Product ' || i, i, 10.25 FROM generate_series(1, 20) i;
 SELECT count(s) FROM sales_crm.create_quote(1) q, sales_crm.send_quote(q) s \gset
 -- The others are copies of that one, each with its chain of one event and its links
@@ -32,13 +32,20 @@ SQL
 printf 'SELECT sign();\n' >"$work/answer_sign.sql"
 printf '\\set i random(1, 1000000)\nSELECT length(html) FROM sales_crm.open_quote(%stoken %s || :i);\n' "'" "'" >"$work/answer_open.sql"
 chmod a+r "$work"/answer_*.sql
-# latency NAME FILE TRANSACTIONS GOAL: the median in milliseconds, one client
+# latency NAME FILE TRANSACTIONS [GOAL]: the median in milliseconds, one client
 latency() {
 	(cd "$work" && as_tester pgbench -n -c 1 -M prepared -t "$3" -l --log-prefix="$work/tmp_answer" -f "$2" bench >/dev/null)
-	cat "$work"/tmp_answer* | awk 'NR > 50 {print $3 / 1000}' | median | awk -v n="$1" -v g="$4" '{printf "%-58s %10.2f ms; goal <= %s\n", n, $1, g}'
+	cat "$work"/tmp_answer* | awk 'NR > 50 {print $3 / 1000}' | median | awk -v n="$1" -v g="${4:+; goal <= $4}" '{printf "%-58s %10.2f ms%s\n", n, $1, g}'
 	rm -f "$work"/tmp_answer*
 }
+psql -c 'CREATE TABLE bare (i integer)'
+printf 'INSERT INTO bare VALUES (1);\n' >"$work/answer_bare.sql"
+chmod a+r "$work/answer_bare.sql"
 latency 'answer: sign_quote() at 100,000 quotes' "$work/answer_sign.sql" 2000 1
+latency 'answer: of it, what a commit of one bare row takes' "$work/answer_bare.sql" 2000
+setting synchronous_commit off
+latency 'answer: sign_quote(), not waiting for the disk' "$work/answer_sign.sql" 2000 1
+setting synchronous_commit on
 latency 'answer: open_quote() by one of 1,000,000 links' "$work/answer_open.sql" 5000 0.5
 for _ in $(seq "$rounds"); do
 	tps "$work/answer_sign.sql" 1 >>"$work/answer_one"

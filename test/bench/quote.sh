@@ -24,19 +24,26 @@ SELECT status FROM sales_crm.sign_quote(:token, (SELECT snapshot_sha256 FROM sal
 SQL
 chmod a+r "$work"/quote_*.sql
 
+# Three commits of a bare row each: what the disk alone takes of the three
+printf '%s\n' 'INSERT INTO bare VALUES (1);' 'INSERT INTO bare VALUES (1);' 'INSERT INTO bare VALUES (1);' >"$work/quote_bare.sql"
+chmod a+r "$work/quote_bare.sql"
+psql -c 'CREATE TABLE bare (i integer)'
+
 # one FILE: transactions a second on one connection; \gset needs more than one round trip
 one() {
-	as_tester pgbench -n -c 1 -T "$seconds" -f "$1" bench 2>/dev/null | sed -n 's/^tps = \([0-9.]*\).*/\1/p'
+	as_tester pgbench -n -c 1 -M prepared -T "$seconds" -f "$1" bench 2>/dev/null | sed -n 's/^tps = \([0-9.]*\).*/\1/p'
 }
 for commit in on off; do
 	setting synchronous_commit $commit
-	rm -f "$work/quote_create" "$work/quote_all"
+	rm -f "$work/quote_create" "$work/quote_all" "$work/quote_commits"
 	for _ in $(seq "$rounds"); do
 		one "$work/quote_create.sql" >>"$work/quote_create"
 		one "$work/quote_all.sql" >>"$work/quote_all"
+		one "$work/quote_bare.sql" >>"$work/quote_commits"
 	done
 	printf '%-58s %10.1f /s\n' "create a quote of 20 lines, synchronous_commit = $commit" "$(median <"$work/quote_create")"
 	printf '%-58s %10.1f /s   goal >= 300\n' "create, send and sign it" "$(median <"$work/quote_all")"
+	printf '%-58s %10.1f /s\n' "three commits of a bare row" "$(median <"$work/quote_commits")"
 done
 setting synchronous_commit on
 
