@@ -16,7 +16,6 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
-#include "utils/numeric.h"
 #include "utils/timestamp.h"
 
 #include "color.h"
@@ -267,14 +266,11 @@ gross_text(const Evidence *evidence)
 	char *gross = text_of(member_of(json_container(evidence->snapshot, "totals"), "gross"));
 	char *currency = text_of(member_of(evidence->snapshot, "currency"));
 	char *minor_units = text_of(member_of(evidence->snapshot, "minor_units"));
-	Datum number;
 
 	if (gross == NULL || currency == NULL || minor_units == NULL)
 		return render_text(NULL);
-	number = DirectFunctionCall3(numeric_in, CStringGetDatum(gross), ObjectIdGetDatum(InvalidOid),
-								 Int32GetDatum(-1));
-	return render_text(format_amount(DatumGetCString(DirectFunctionCall1(numeric_out, number)),
-									 currency, evidence->language, pg_strtoint32(minor_units)));
+	return render_text(format_amount(format_digits(gross), currency, evidence->language,
+									 pg_strtoint32(minor_units)));
 }
 
 /* member_of is ->> for members that are no containers; object may be NULL. */

@@ -8,10 +8,10 @@
 #include "postgres.h"
 
 #include "fmgr.h"
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
+#include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
 #include "compat.h"
@@ -27,6 +27,9 @@ PG_FUNCTION_INFO_V1(scrm_format_moment);
 #define NARROW_NO_BREAK_SPACE "\xe2\x80\xaf"
 
 #define MAX_DECIMALS 30
+
+/* Bytes of numbers that are taken as they are; numeric has room for more */
+#define MAX_PLAIN 1000
 
 struct Language
 {
@@ -89,8 +92,10 @@ static const struct
 
 static const Language *language_of(const text *locale);
 static void check_decimals(int decimals);
-static void add_signed(StringInfo out, const char *digits, int decimals, const Language *language);
-static void add_number(StringInfo out, const char *digits, int decimals, const Language *language);
+static bool is_plain(const char *text);
+static size_t number_size(const char *digits, int decimals);
+static char *put_number(char *to, const char *digits, int decimals, const Language *language);
+static const char *skip_digits(const char *at);
 
 /* value numeric, locale text, decimals integer: text */
 Datum
@@ -151,25 +156,55 @@ format_language(const char *locale, size_t length)
 }
 
 char *
+format_digits(char *text)
+{
+	Datum number;
+
+	if (is_plain(text))
+		return text;
+	number = DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid),
+								 Int32GetDatum(-1));
+	return DatumGetCString(DirectFunctionCall1(numeric_out, number));
+}
+
+/* is_plain tells, of most numbers, that numeric_out() writes them like this. */
+static bool
+is_plain(const char *text)
+{
+	const char *whole = *text == '-' ? text + 1 : text;
+	const char *point = skip_digits(whole);
+	const char *end = point;
+
+	/* There is no -0, and 0 alone begins with one */
+	if (point == whole || (*whole == '0' && (point > whole + 1 || whole > text)))
+		return false;
+	if (*point == '.')
+	{
+		end = skip_digits(point + 1);
+		if (end == point + 1)
+			return false;
+	}
+	return *end == '\0' && end - text <= MAX_PLAIN;
+}
+
+char *
 format_number(const char *digits, const Language *language, int decimals)
 {
-	StringInfoData out;
+	char *text;
 
 	check_decimals(decimals);
-	initStringInfo(&out);
-	add_signed(&out, digits, decimals, language);
-	return out.data;
+	text = palloc(number_size(digits, decimals));
+	*put_number(text, digits, decimals, language) = '\0';
+	return text;
 }
 
 char *
 format_percent(const char *digits, const Language *language)
 {
-	StringInfoData out;
+	char *text = palloc(number_size(digits, 0) + strlen(language->percent));
 
-	initStringInfo(&out);
-	add_signed(&out, digits, 0, language);
-	appendStringInfoString(&out, language->percent);
-	return out.data;
+	stpcpy(put_number(text, digits, 0, language), language->percent);
+	return text;
 }
 
 char *
@@ -177,7 +212,8 @@ format_amount(const char *digits, const char *currency, const Language *language
 {
 	const char *symbol = currency;
 	const char *space = language->symbol_space;
-	StringInfoData out;
+	char *text;
+	char *to;
 
 	check_decimals(decimals);
 	for (int i = 0; i < (int) lengthof(symbols); i++)
@@ -188,22 +224,18 @@ format_amount(const char *digits, const char *currency, const Language *language
 	if (symbol == currency)
 		space = NO_BREAK_SPACE;
 
-	initStringInfo(&out);
+	text = palloc(number_size(digits, decimals) + strlen(symbol) + strlen(space));
+	to = text;
 	/* English writes -€5.00, Dutch € -5,00, French and German -5,00 € */
 	if (*digits == '-' && !(language->symbol_first && *language->symbol_space != '\0'))
-		appendStringInfoChar(&out, *digits++);
+		*to++ = *digits++;
 	if (language->symbol_first)
-	{
-		appendStringInfoString(&out, symbol);
-		appendStringInfoString(&out, space);
-	}
-	add_signed(&out, digits, decimals, language);
+		to = stpcpy(stpcpy(to, symbol), space);
+	to = put_number(to, digits, decimals, language);
 	if (!language->symbol_first)
-	{
-		appendStringInfoString(&out, space);
-		appendStringInfoString(&out, symbol);
-	}
-	return out.data;
+		to = stpcpy(stpcpy(to, space), symbol);
+	*to = '\0';
+	return text;
 }
 
 char *
@@ -272,39 +304,54 @@ check_decimals(int decimals)
 				 errhint("Give a number from 0 to %d.", MAX_DECIMALS)));
 }
 
-static void
-add_signed(StringInfo out, const char *digits, int decimals, const Language *language)
+/* number_size is enough for what put_number() writes, and a byte to end it. */
+static size_t
+number_size(const char *digits, int decimals)
 {
-	if (*digits == '-')
-		appendStringInfoChar(out, *digits++);
-	add_number(out, digits, decimals, language);
+	/* A separator has up to three bytes, and stands before a digit */
+	return strlen(digits) * 4 + decimals + 4;
 }
 
-/* add_number writes digits without a sign; zeros at their end go, down to so many decimals. */
-static void
-add_number(StringInfo out, const char *digits, int decimals, const Language *language)
+/*
+ * put_number writes digits and returns where they end; zeros at their end go, down to so many
+ * decimals.
+ */
+static char *
+put_number(char *to, const char *digits, int decimals, const Language *language)
 {
-	int whole = (int) strspn(digits, "0123456789");
-	int fraction = digits[whole] == '.' ? (int) strlen(digits + whole + 1) : 0;
+	const char *point;
+	int fraction;
 
+	if (*digits == '-')
+		*to++ = *digits++;
+	point = skip_digits(digits);
 	/* NaN and Infinity */
-	if (whole == 0)
+	if (point == digits)
+		return stpcpy(to, digits);
+	for (const char *at = digits; at < point; at++)
 	{
-		appendStringInfoString(out, digits);
-		return;
+		if (at > digits && (point - at) % 3 == 0)
+			to = stpcpy(to, language->group);
+		*to++ = *at;
 	}
-	for (int i = 0; i < whole; i++)
-	{
-		if (i > 0 && (whole - i) % 3 == 0)
-			appendStringInfoString(out, language->group);
-		appendStringInfoChar(out, digits[i]);
-	}
-	while (fraction > decimals && digits[whole + fraction] == '0')
+	fraction = *point == '.' ? (int) strlen(point + 1) : 0;
+	while (fraction > decimals && point[fraction] == '0')
 		fraction--;
 	if (fraction == 0 && decimals == 0)
-		return;
-	appendStringInfoString(out, language->point);
-	appendBinaryStringInfo(out, digits + whole + 1, fraction);
+		return to;
+	to = stpcpy(to, language->point);
+	if (fraction > 0)
+		memcpy(to, point + 1, fraction);
+	to += fraction;
 	for (int i = fraction; i < decimals; i++)
-		appendStringInfoChar(out, '0');
+		*to++ = '0';
+	return to;
+}
+
+static const char *
+skip_digits(const char *at)
+{
+	while (*at >= '0' && *at <= '9')
+		at++;
+	return at;
 }

@@ -15,6 +15,9 @@ typedef struct Language Language;
 /* The language of a locale; English for those that are not known */
 extern const Language *format_language(const char *locale, size_t length);
 
+/* What numeric_out() makes of the text of a number; may be the text. Errors: 22P02 */
+extern char *format_digits(char *text);
+
 /* Digits are what numeric_out() gives. Errors: 22023 for decimals out of range, 22008 for infinity */
 extern char *format_number(const char *digits, const Language *language, int decimals);
 extern char *format_percent(const char *digits, const Language *language);
