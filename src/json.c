@@ -12,6 +12,7 @@
 #include "utils/numeric.h"
 
 #include "json.h"
+#include "mustache.h"
 
 static void write_scalar(StringInfo to, const JsonbValue *value);
 static void write_string(StringInfo to, const char *from, int length);
@@ -80,13 +81,58 @@ json_find(JsonbContainer *object, const char *key)
 	return getKeyJsonValueFromContainer(object, key, (int) strlen(key), NULL);
 }
 
+void
+json_read(JsonbContainer *object, const JsonKey *keys, int count, JsonbValue *values)
+{
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue key;
+	JsonbValue value;
+	int at = 0;
+
+	for (int i = 0; i < count; i++)
+		values[i].type = jbvNull;
+	if (object == NULL || !JsonContainerIsObject(object))
+		return;
+	iterator = JsonbIteratorInit(object);
+	while (at < count && (token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
+	{
+		int order = -1;
+
+		if (token != WJB_KEY)
+			continue;
+		(void) JsonbIteratorNext(&iterator, &value, true);
+		for (; at < count; at++)
+		{
+			order = mustache_compare_keys(keys[at].text, keys[at].length, key.val.string.val,
+										  key.val.string.len);
+			if (order >= 0)
+				break;
+		}
+		if (order == 0)
+			values[at++] = value;
+	}
+}
+
 char *
 json_text(JsonbContainer *object, const char *key)
 {
 	JsonbValue *value = json_find(object, key);
 
-	if (value == NULL)
-		return NULL;
+	return value == NULL ? NULL : json_value_text(value);
+}
+
+JsonbContainer *
+json_container(JsonbContainer *object, const char *key)
+{
+	JsonbValue *value = json_find(object, key);
+
+	return value == NULL ? NULL : json_value_container(value);
+}
+
+char *
+json_value_text(const JsonbValue *value)
+{
 	switch (value->type)
 	{
 		case jbvString:
@@ -104,11 +150,9 @@ json_text(JsonbContainer *object, const char *key)
 }
 
 JsonbContainer *
-json_container(JsonbContainer *object, const char *key)
+json_value_container(const JsonbValue *value)
 {
-	JsonbValue *value = json_find(object, key);
-
-	return value == NULL || value->type != jbvBinary ? NULL : value->val.binary.data;
+	return value->type != jbvBinary ? NULL : value->val.binary.data;
 }
 
 char *

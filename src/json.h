@@ -26,6 +26,28 @@ extern JsonbValue *json_find(JsonbContainer *object, const char *key);
 extern char *json_text(JsonbContainer *object, const char *key);
 extern JsonbContainer *json_container(JsonbContainer *object, const char *key);
 
+/* The same of a value that was found; NULL for null, and for what is no container */
+extern char *json_value_text(const JsonbValue *value);
+extern JsonbContainer *json_value_container(const JsonbValue *value);
+
+/* A key to read; its length is in bytes */
+typedef struct JsonKey
+{
+	const char *text;
+	int length;
+} JsonKey;
+
+#define JSON_KEY(key)                            \
+	{                                            \
+		.text = (key), .length = sizeof(key) - 1 \
+	}
+
+/*
+ * Reads many members in one pass: keys come in the order in which jsonb keeps them. What is not there
+ * is null
+ */
+extern void json_read(JsonbContainer *object, const JsonKey *keys, int count, JsonbValue *values);
+
 /* The text, as jsonb_out() writes it, of a container of a size in bytes; in less time than that takes */
 extern char *json_write(JsonbContainer *container, int size);
 

@@ -33,8 +33,9 @@ typedef enum MustacheKind
 typedef struct MustacheValue
 {
 	MustacheKind kind;
+	bool number;					/* of a text: it is one where there are numbers */
 	size_t length;					/* bytes of the text, or number of members */
-	const char *text;				/* of a number, too; not terminated */
+	const char *text;				/* not terminated */
 	struct MustacheMember *members; /* of a list or an object, where they are ascending by key */
 } MustacheValue;
 

@@ -3,10 +3,11 @@
  *		quote_view_data(): the facts of a quote's snapshot, as readers of its locale write them, for
  *		templates to be filled with.
  *
- * A snapshot may be anybody's jsonb: what it lacks is null here. Members are pushed in the order in
- * which jsonb keeps them.
+ * They are made as the tree that templates are rendered with; the SQL function makes jsonb of it, for
+ * those who write templates. A snapshot may be anybody's jsonb: what it lacks is null here. Members
+ * are in the order of mustache.h.
  *
- * Memory: SPI's, where the words come from; the result is made in the caller's context.
+ * Memory: the caller's context; texts point into the snapshot where they are as it has them.
  */
 #include "postgres.h"
 
@@ -14,24 +15,29 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/numeric.h"
+#include "utils/memutils.h"
 
 #include "color.h"
 #include "compat.h"
 #include "format.h"
 #include "json.h"
 #include "plan.h"
+#include "quote_fact.h"
+#include "quote_view.h"
+#include "render.h"
 
 PG_FUNCTION_INFO_V1(scrm_quote_view_data);
 
 #define DEFAULT_COLOR "#1f4e79"
 
+/* Members that a company gets beyond those that the snapshot has */
+#define COLORS 2
+
 typedef struct QuoteView
 {
-	JsonbParseState *state;
-	JsonbContainer *snapshot;
-	JsonbContainer *totals;
-	Jsonb *words;
+	JsonbValue facts[FACTS];
+	JsonbValue totals[TOTAL_FACTS];
+	JsonbContainer *words;
 	const char *locale;
 	const Language *language;
 	const char *currency; /* NULL = there is none, nor any amount */
@@ -41,365 +47,378 @@ typedef struct QuoteView
 	bool has_options;
 } QuoteView;
 
-static void read_locale(QuoteView *view);
-static void push_view(QuoteView *view);
-static void push_lines(QuoteView *view);
-static void push_line(QuoteView *view, JsonbContainer *line);
-static void push_unit(QuoteView *view, JsonbContainer *line);
-static void push_taxes(QuoteView *view);
-static void push_discount(QuoteView *view);
-static void push_party(QuoteView *view, const char *name, const char *color);
-static void push_copy(QuoteView *view, const char *key, JsonbContainer *from);
-static void push_filled(QuoteView *view, const char *key, JsonbContainer *from);
-static void push_date(QuoteView *view, const char *key);
-static void push_amount(QuoteView *view, const char *key, JsonbContainer *from);
-static char *amount_text(const QuoteView *view, const char *digits);
-static char *percent_text(const QuoteView *view, const char *digits);
-static char *digits_of(JsonbContainer *from, const char *key);
-static char *digits_of_discount(JsonbContainer *from, const char *key);
-static bool is_true(JsonbContainer *from, const char *key);
-static JsonbContainer *array_of(JsonbContainer *from, const char *key);
+/* Makes a member of the list of lines or taxes; NULL when that is no container */
+typedef MustacheValue (*ReadMember)(QuoteView *view, JsonbContainer *from);
+
+static void read_facts(QuoteView *view, Jsonb *facts);
+static JsonbContainer *read_words(const char *locale);
+static MustacheValue view_value(QuoteView *view, MustacheValue lines);
+static MustacheValue
+read_list(QuoteView *view, const char *name, const JsonbValue *list, ReadMember read);
+static MustacheValue read_line(QuoteView *view, JsonbContainer *line);
+static MustacheValue
+line_value(const QuoteView *view, const JsonbValue *fact, MustacheValue discount);
+static MustacheValue number_value(const QuoteView *view, const JsonbValue *number);
+static MustacheValue unit_value(const JsonbValue *fact);
+static MustacheValue read_tax(QuoteView *view, JsonbContainer *tax);
+static MustacheValue tax_value(const QuoteView *view, const JsonbValue *fact);
+static MustacheValue note_value(const QuoteView *view, const char *category);
+static MustacheValue discount_value(const QuoteView *view);
+static MustacheValue discount_parts(const QuoteView *view, const char *amount);
+static MustacheValue party_value(const JsonbValue *given);
+static MustacheValue company_value(const JsonbValue *given);
+static void set_member(MustacheValue *object, MustacheMember new);
+static MustacheValue version_value(const JsonbValue *value);
+static MustacheValue language_value(const char *locale);
+static MustacheValue date_value(const QuoteView *view, const JsonbValue *value);
+static MustacheValue amount_value(const QuoteView *view, const char *digits);
+static MustacheValue percent_value(const QuoteView *view, const char *digits);
+static MustacheValue quantity_value(const QuoteView *view, const char *digits);
 
 /* snapshot jsonb: jsonb */
 Datum
 scrm_quote_view_data(PG_FUNCTION_ARGS)
 {
-	static ScrmPlan words = {
+	MustacheValue tree = quote_view_tree(PG_GETARG_JSONB_P(0));
+
+	PG_RETURN_JSONB_P(render_jsonb(&tree));
+}
+
+MustacheValue
+quote_view_tree(Jsonb *facts)
+{
+	QuoteView view = {.locale = "en"};
+
+	read_facts(&view, facts);
+	return view_value(&view, read_list(&view, "lines", &view.facts[FACT_LINES], read_line));
+}
+
+static void
+read_facts(QuoteView *view, Jsonb *facts)
+{
+	const JsonbValue *fact = view->facts;
+
+	json_read(&facts->root, fact_keys, FACTS, view->facts);
+	json_read(json_value_container(&fact[FACT_TOTALS]), total_keys, TOTAL_FACTS, view->totals);
+	if (fact[FACT_LOCALE].type != jbvNull)
+		view->locale = json_value_text(&fact[FACT_LOCALE]);
+	view->language = format_language(view->locale, strlen(view->locale));
+	view->words = read_words(view->locale);
+	if (fact[FACT_MINOR_UNITS].type != jbvNull)
+	{
+		view->minor_units = pg_strtoint32(json_value_text(&fact[FACT_MINOR_UNITS]));
+		view->currency = json_value_text(&fact[FACT_CURRENCY]);
+	}
+}
+
+static JsonbContainer *
+read_words(const char *locale)
+{
+	static ScrmPlan plan = {
 		.sql = "SELECT sales_crm.quote_words($1)",
 		.nargs = 1,
 		.argtypes = {TEXTOID},
 	};
-	QuoteView view = {.snapshot = &PG_GETARG_JSONB_P(0)->root};
 	MemoryContext caller = CurrentMemoryContext;
-	JsonbValue *made;
-	Datum result;
-	Datum values[1];
-	bool isnull;
+	Datum values[1] = {CStringGetTextDatum(locale)};
+	MemoryContext spi;
+	Jsonb *words;
 
-	read_locale(&view);
-	values[0] = CStringGetTextDatum(view.locale);
 	plan_begin();
-	(void) plan_run(&words, PLAN_READ_AS_CALLER, values, NULL);
-	view.words =
-		DatumGetJsonbP(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-	pushJsonbValue(&view.state, WJB_BEGIN_OBJECT, NULL);
-	push_view(&view);
-	made = pushJsonbValue(&view.state, WJB_END_OBJECT, NULL);
-	MemoryContextSwitchTo(caller);
-	result = PointerGetDatum(JsonbValueToJsonb(made));
+	(void) plan_run(&plan, PLAN_READ_AS_CALLER, values, NULL);
+	spi = MemoryContextSwitchTo(caller);
+	words = DatumGetJsonbPCopy(plan_value(SPI_tuptable, 0, 1).value);
+	MemoryContextSwitchTo(spi);
 	plan_end();
-	return result;
+	return &words->root;
 }
 
-static void
-read_locale(QuoteView *view)
+/* view_value puts all together, once the lines are read and counted. */
+static MustacheValue
+view_value(QuoteView *view, MustacheValue lines)
 {
-	const char *minor_units = json_text(view->snapshot, "minor_units");
+	const JsonbValue *fact = view->facts;
+	const JsonbValue *total = view->totals;
+	MustacheMember members[] = {
+		RENDER_MEMBER("net", amount_value(view, fact_digits(&total[TOTAL_NET]))),
+		RENDER_MEMBER("vat", amount_value(view, fact_digits(&total[TOTAL_VAT]))),
+		RENDER_MEMBER("draft", render_boolean(fact[FACT_SENT_ON].type == jbvNull)),
+		RENDER_MEMBER("gross", amount_value(view, fact_digits(&total[TOTAL_GROSS]))),
+		RENDER_MEMBER("lines", lines),
+		RENDER_MEMBER("taxes", read_list(view, "taxes", &total[TOTAL_TAXES], read_tax)),
+		RENDER_MEMBER("terms", fact_filled(&fact[FACT_TERMS])),
+		RENDER_MEMBER("title", fact_filled(&fact[FACT_TITLE])),
+		RENDER_MEMBER("words", render_tree(view->words)),
+		RENDER_MEMBER("locale", render_text(view->locale)),
+		RENDER_MEMBER("number", fact_copy(&fact[FACT_NUMBER])),
+		RENDER_MEMBER("seller", party_value(&fact[FACT_SELLER])),
+		RENDER_MEMBER("company", company_value(&fact[FACT_COMPANY])),
+		RENDER_MEMBER("sent_on", date_value(view, &fact[FACT_SENT_ON])),
+		RENDER_MEMBER("version", version_value(&fact[FACT_VERSION])),
+		RENDER_MEMBER("currency", fact_copy(&fact[FACT_CURRENCY])),
+		RENDER_MEMBER("customer", party_value(&fact[FACT_CUSTOMER])),
+		RENDER_MEMBER("discount", discount_value(view)),
+		RENDER_MEMBER("language", language_value(view->locale)),
+		RENDER_MEMBER("has_options", render_boolean(view->has_options)),
+		RENDER_MEMBER("valid_until", date_value(view, &fact[FACT_VALID_UNTIL])),
+		RENDER_MEMBER("introduction", fact_filled(&fact[FACT_INTRODUCTION])),
+		RENDER_MEMBER("has_discounts", render_boolean(view->has_discounts)),
+		RENDER_MEMBER("prices_include_tax",
+					  render_boolean(fact_is_true(&fact[FACT_PRICES_INCLUDE_TAX]))),
+	};
 
-	view->totals = json_container(view->snapshot, "totals");
-	view->locale = json_text(view->snapshot, "locale");
-	if (view->locale == NULL)
-		view->locale = "en";
-	view->language = format_language(view->locale, strlen(view->locale));
-	if (minor_units != NULL)
-	{
-		view->minor_units = pg_strtoint32(minor_units);
-		view->currency = json_text(view->snapshot, "currency");
-	}
+	return render_object(members, lengthof(members));
 }
 
-static void
-push_view(QuoteView *view)
+/* read_list reads what is not there as empty. Errors: 22023 for what is no array */
+static MustacheValue
+read_list(QuoteView *view, const char *name, const JsonbValue *list, ReadMember read)
 {
-	JsonbContainer *snapshot = view->snapshot;
-	JsonbValue words = {.type = jbvBinary};
-	const char *version = json_text(snapshot, "version");
-	const char *color = json_text(json_container(snapshot, "company"), "brand_color");
-
-	words.val.binary.data = &view->words->root;
-	words.val.binary.len = (int) VARSIZE(view->words) - VARHDRSZ;
-	push_amount(view, "net", view->totals);
-	push_amount(view, "vat", view->totals);
-	json_push_boolean(&view->state, "draft", json_text(snapshot, "sent_on") == NULL);
-	push_amount(view, "gross", view->totals);
-	push_lines(view);
-	push_taxes(view);
-	push_filled(view, "terms", snapshot);
-	push_filled(view, "title", snapshot);
-	json_push_value(&view->state, "words", &words);
-	json_push_text(&view->state, "locale", view->locale);
-	push_copy(view, "number", snapshot);
-	push_party(view, "seller", NULL);
-	push_party(view, "company", color != NULL && color_is_valid(color) ? color : DEFAULT_COLOR);
-	push_date(view, "sent_on");
-	json_push_text(&view->state, "version",
-				   version == NULL || strcmp(version, "1") == 0 ? NULL : version);
-	push_copy(view, "currency", snapshot);
-	push_party(view, "customer", NULL);
-	push_discount(view);
-	json_push_text(&view->state, "language",
-				   pnstrdup(view->locale, pg_mbcharcliplen(view->locale, strlen(view->locale), 2)));
-	json_push_boolean(&view->state, "has_options", view->has_options);
-	push_date(view, "valid_until");
-	push_filled(view, "introduction", snapshot);
-	json_push_boolean(&view->state, "has_discounts", view->has_discounts);
-	json_push_boolean(&view->state, "prices_include_tax", is_true(snapshot, "prices_include_tax"));
-}
-
-static void
-push_lines(QuoteView *view)
-{
-	JsonbContainer *lines = array_of(view->snapshot, "lines");
-	JsonbIterator *iterator = lines == NULL ? NULL : JsonbIteratorInit(lines);
-	JsonbValue value;
-
-	json_push_key(&view->state, "lines");
-	pushJsonbValue(&view->state, WJB_BEGIN_ARRAY, NULL);
-	while (iterator != NULL)
-	{
-		if (JsonbIteratorNext(&iterator, &value, true) == WJB_ELEM)
-			push_line(view, value.type == jbvBinary ? value.val.binary.data : NULL);
-	}
-	pushJsonbValue(&view->state, WJB_END_ARRAY, NULL);
-}
-
-static void
-push_line(QuoteView *view, JsonbContainer *line)
-{
-	const char *kind = json_text(line, "kind");
-	const char *number = json_text(line, "number");
-	const char *quantity = digits_of(line, "quantity");
-	char *discount = percent_text(view, digits_of_discount(line, "discount_percent"));
-	bool optional = is_true(line, "optional");
-	bool item = kind != NULL && strcmp(kind, "item") == 0;
-
-	if (item)
-		view->items++;
-	if (discount == NULL)
-		discount = amount_text(view, digits_of_discount(line, "discount_amount"));
-	view->has_discounts |= discount != NULL;
-	view->has_options |= optional;
-
-	pushJsonbValue(&view->state, WJB_BEGIN_OBJECT, NULL);
-	json_push_boolean(&view->state, "item", item);
-	push_copy(view, "name", line);
-	json_push_boolean(&view->state, "text", kind != NULL && strcmp(kind, "text") == 0);
-	push_unit(view, line);
-	push_amount(view, "amount", line);
-	json_push_text(&view->state, "number",
-				   number != NULL ? number : psprintf(INT64_FORMAT, view->items));
-	json_push_boolean(&view->state, "heading", kind != NULL && strcmp(kind, "heading") == 0);
-	json_push_text(&view->state, "discount", discount);
-	json_push_boolean(&view->state, "optional", optional);
-	json_push_text(&view->state, "quantity",
-				   quantity == NULL ? NULL : format_number(quantity, view->language, 0));
-	push_amount(view, "unit_price", line);
-	push_filled(view, "description", line);
-	json_push_text(&view->state, "vat_percent", percent_text(view, digits_of(line, "tax_percent")));
-	push_filled(view, "extra_description", line);
-	pushJsonbValue(&view->state, WJB_END_OBJECT, NULL);
-}
-
-/* push_unit leaves out pieces and lump sums, which go without saying. */
-static void
-push_unit(QuoteView *view, JsonbContainer *line)
-{
-	const char *unit = json_text(line, "unit");
-	const char *name = json_text(line, "unit_name");
-
-	if (unit != NULL && (strcmp(unit, "C62") == 0 || strcmp(unit, "LS") == 0))
-		unit = NULL;
-	json_push_text(&view->state, "unit", unit != NULL && name != NULL ? name : unit);
-}
-
-static void
-push_taxes(QuoteView *view)
-{
-	JsonbContainer *taxes = array_of(view->totals, "taxes");
-	JsonbIterator *iterator = taxes == NULL ? NULL : JsonbIteratorInit(taxes);
-	JsonbValue value;
-
-	json_push_key(&view->state, "taxes");
-	pushJsonbValue(&view->state, WJB_BEGIN_ARRAY, NULL);
-	while (iterator != NULL)
-	{
-		JsonbContainer *tax;
-		const char *category;
-
-		if (JsonbIteratorNext(&iterator, &value, true) != WJB_ELEM)
-			continue;
-		tax = value.type == jbvBinary ? value.val.binary.data : NULL;
-		category = json_text(tax, "category");
-		pushJsonbValue(&view->state, WJB_BEGIN_OBJECT, NULL);
-		push_amount(view, "vat", tax);
-		push_amount(view, "base", tax);
-		json_push_text(
-			&view->state, "note",
-			category == NULL ? NULL : json_text(&view->words->root, psprintf("note_%s", category)));
-		json_push_text(&view->state, "percent", percent_text(view, digits_of(tax, "percent")));
-		json_push_text(&view->state, "category", category);
-		pushJsonbValue(&view->state, WJB_END_OBJECT, NULL);
-	}
-	pushJsonbValue(&view->state, WJB_END_ARRAY, NULL);
-}
-
-/* push_discount tells of a discount on the whole offer, as a negative amount. */
-static void
-push_discount(QuoteView *view)
-{
-	const char *discount = digits_of_discount(view->totals, "discount");
-
-	if (discount == NULL)
-	{
-		json_push_text(&view->state, "discount", NULL);
-		return;
-	}
-	json_push_key(&view->state, "discount");
-	pushJsonbValue(&view->state, WJB_BEGIN_OBJECT, NULL);
-	json_push_text(&view->state, "amount",
-				   amount_text(view, *discount == '-' ? discount + 1 : psprintf("-%s", discount)));
-	json_push_text(&view->state, "before", amount_text(view, digits_of(view->totals, "amount")));
-	json_push_text(&view->state, "percent",
-				   percent_text(view, digits_of_discount(view->snapshot, "discount_percent")));
-	pushJsonbValue(&view->state, WJB_END_OBJECT, NULL);
-}
-
-/* push_party copies what is known of the company, the seller or the customer; with its colours. */
-static void
-push_party(QuoteView *view, const char *name, const char *color)
-{
-	JsonbContainer *party = json_container(view->snapshot, name);
-	JsonbIterator *iterator = party == NULL ? NULL : JsonbIteratorInit(party);
+	MustacheValue value = {.kind = MUSTACHE_LIST};
+	JsonbContainer *array = json_value_container(list);
+	JsonbIterator *iterator;
 	JsonbIteratorToken token;
-	JsonbValue key;
-	JsonbValue value;
+	JsonbValue item;
 
-	if (party == NULL)
+	if (list->type == jbvNull)
+		return value;
+	if (array == NULL || !JsonContainerIsArray(array))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("%s of a snapshot are not an array", name),
+						errhint("Take what sales_crm.quote_snapshot() gives.")));
+	value.members = MemoryContextAllocHuge(CurrentMemoryContext,
+										   sizeof(MustacheMember) * (JsonContainerSize(array) + 1));
+	iterator = JsonbIteratorInit(array);
+	while ((token = JsonbIteratorNext(&iterator, &item, true)) != WJB_DONE)
 	{
-		json_push_text(&view->state, name, NULL);
-		return;
+		if (token == WJB_ELEM)
+			value.members[value.length++].value = read(view, json_value_container(&item));
 	}
-	json_push_key(&view->state, name);
-	pushJsonbValue(&view->state, WJB_BEGIN_OBJECT, NULL);
-	while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
+	return value;
+}
+
+/* read_line counts a line, and notes what the table of lines needs. */
+static MustacheValue
+read_line(QuoteView *view, JsonbContainer *line)
+{
+	JsonbValue fact[LINE_FACTS];
+	MustacheValue discount;
+
+	json_read(line, line_keys, LINE_FACTS, fact);
+	if (fact_is_text(&fact[LINE_KIND], "item"))
+		view->items++;
+	discount = percent_value(view, fact_discount(&fact[LINE_DISCOUNT_PERCENT]));
+	if (discount.kind == MUSTACHE_NULL)
+		discount = amount_value(view, fact_discount(&fact[LINE_DISCOUNT_AMOUNT]));
+	view->has_discounts |= discount.kind != MUSTACHE_NULL;
+	view->has_options |= fact_is_true(&fact[LINE_OPTIONAL]);
+	return line_value(view, fact, discount);
+}
+
+static MustacheValue
+line_value(const QuoteView *view, const JsonbValue *fact, MustacheValue discount)
+{
+	MustacheMember members[] = {
+		RENDER_MEMBER("item", render_boolean(fact_is_text(&fact[LINE_KIND], "item"))),
+		RENDER_MEMBER("name", fact_copy(&fact[LINE_NAME])),
+		RENDER_MEMBER("text", render_boolean(fact_is_text(&fact[LINE_KIND], "text"))),
+		RENDER_MEMBER("unit", unit_value(fact)),
+		RENDER_MEMBER("amount", amount_value(view, fact_digits(&fact[LINE_AMOUNT]))),
+		RENDER_MEMBER("number", number_value(view, &fact[LINE_NUMBER])),
+		RENDER_MEMBER("heading", render_boolean(fact_is_text(&fact[LINE_KIND], "heading"))),
+		RENDER_MEMBER("discount", discount),
+		RENDER_MEMBER("optional", render_boolean(fact_is_true(&fact[LINE_OPTIONAL]))),
+		RENDER_MEMBER("quantity", quantity_value(view, fact_digits(&fact[LINE_QUANTITY]))),
+		RENDER_MEMBER("unit_price", amount_value(view, fact_digits(&fact[LINE_UNIT_PRICE]))),
+		RENDER_MEMBER("description", fact_filled(&fact[LINE_DESCRIPTION])),
+		RENDER_MEMBER("vat_percent", percent_value(view, fact_digits(&fact[LINE_TAX_PERCENT]))),
+		RENDER_MEMBER("extra_description", fact_filled(&fact[LINE_EXTRA_DESCRIPTION])),
+	};
+
+	return render_object(members, lengthof(members));
+}
+
+/* number_value is that of the line, or else how many items there were. */
+static MustacheValue
+number_value(const QuoteView *view, const JsonbValue *number)
+{
+	if (number->type != jbvNull)
+		return fact_copy(number);
+	return render_text(psprintf(INT64_FORMAT, view->items));
+}
+
+/* unit_value leaves out pieces and lump sums, which go without saying. */
+static MustacheValue
+unit_value(const JsonbValue *fact)
+{
+	const JsonbValue *unit = &fact[LINE_UNIT];
+	const JsonbValue *name = &fact[LINE_UNIT_NAME];
+
+	if (unit->type == jbvNull || fact_is_text(unit, "C62") || fact_is_text(unit, "LS"))
+		return render_text(NULL);
+	return fact_copy(name->type == jbvNull ? unit : name);
+}
+
+static MustacheValue
+read_tax(QuoteView *view, JsonbContainer *tax)
+{
+	JsonbValue fact[TAX_FACTS];
+
+	json_read(tax, tax_keys, TAX_FACTS, fact);
+	return tax_value(view, fact);
+}
+
+static MustacheValue
+tax_value(const QuoteView *view, const JsonbValue *fact)
+{
+	MustacheMember members[] = {
+		RENDER_MEMBER("vat", amount_value(view, fact_digits(&fact[TAX_VAT]))),
+		RENDER_MEMBER("base", amount_value(view, fact_digits(&fact[TAX_BASE]))),
+		RENDER_MEMBER("note", note_value(view, json_value_text(&fact[TAX_CATEGORY]))),
+		RENDER_MEMBER("percent", percent_value(view, fact_digits(&fact[TAX_PERCENT]))),
+		RENDER_MEMBER("category", fact_copy(&fact[TAX_CATEGORY])),
+	};
+
+	return render_object(members, lengthof(members));
+}
+
+/* note_value says why there is no VAT in a category, if so. */
+static MustacheValue
+note_value(const QuoteView *view, const char *category)
+{
+	if (category == NULL)
+		return render_text(NULL);
+	return render_text(json_text(view->words, psprintf("note_%s", category)));
+}
+
+/* discount_value tells of a discount on the whole offer, as a negative amount. */
+static MustacheValue
+discount_value(const QuoteView *view)
+{
+	const char *discount = fact_discount(&view->totals[TOTAL_DISCOUNT]);
+
+	if (discount == NULL)
+		return render_text(NULL);
+	return discount_parts(view, *discount == '-' ? discount + 1 : psprintf("-%s", discount));
+}
+
+static MustacheValue
+discount_parts(const QuoteView *view, const char *amount)
+{
+	MustacheMember members[] = {
+		RENDER_MEMBER("amount", amount_value(view, amount)),
+		RENDER_MEMBER("before", amount_value(view, fact_digits(&view->totals[TOTAL_AMOUNT]))),
+		RENDER_MEMBER("percent",
+					  percent_value(view, fact_discount(&view->facts[FACT_DISCOUNT_PERCENT]))),
+	};
+
+	return render_object(members, lengthof(members));
+}
+
+/* party_value copies what is known of the company, the seller or the customer; colours have room. */
+static MustacheValue
+party_value(const JsonbValue *given)
+{
+	JsonbContainer *container = json_value_container(given);
+	MustacheValue party = {.kind = MUSTACHE_OBJECT};
+	MustacheValue all;
+
+	if (container == NULL)
+		return render_text(NULL);
+	all = render_tree(container);
+	party.members = MemoryContextAllocHuge(CurrentMemoryContext,
+										   sizeof(MustacheMember) * (all.length + COLORS));
+	for (size_t i = 0; i < all.length && all.kind == MUSTACHE_OBJECT; i++)
 	{
-		if (token != WJB_KEY)
-			continue;
-		(void) JsonbIteratorNext(&iterator, &value, true);
-		if (value.type == jbvNull)
-			continue;
-		pushJsonbValue(&view->state, WJB_KEY, &key);
-		pushJsonbValue(&view->state, WJB_VALUE, &value);
+		if (all.members[i].value.kind != MUSTACHE_NULL)
+			party.members[party.length++] = all.members[i];
 	}
-	if (color != NULL)
+	return party;
+}
+
+/* company_value adds its colours, of which there always are some. */
+static MustacheValue
+company_value(const JsonbValue *given)
+{
+	MustacheValue company = party_value(given);
+	char *color = json_text(json_value_container(given), "brand_color");
+
+	if (company.kind != MUSTACHE_OBJECT)
+		return company;
+	if (color == NULL || !color_is_valid(color))
+		color = DEFAULT_COLOR;
+	set_member(&company, (MustacheMember) RENDER_MEMBER("brand_color", render_text(color)));
+	set_member(&company, (MustacheMember) RENDER_MEMBER("readable_color",
+														render_text(color_readable(color))));
+	return company;
+}
+
+/* set_member adds a member to an object that has room, or gives it another value. */
+static void
+set_member(MustacheValue *object, MustacheMember new)
+{
+	MustacheMember *member = object->members;
+	MustacheMember *end = object->members + object->length;
+	int order = 1;
+
+	for (; member < end; member++)
 	{
-		json_push_text(&view->state, "brand_color", color);
-		json_push_text(&view->state, "readable_color", color_readable(color));
+		order = mustache_compare_keys(member->key, member->key_length, new.key, new.key_length);
+		if (order >= 0)
+			break;
 	}
-	pushJsonbValue(&view->state, WJB_END_OBJECT, NULL);
-}
-
-static void
-push_copy(QuoteView *view, const char *key, JsonbContainer *from)
-{
-	JsonbValue *value = json_find(from, key);
-
-	if (value != NULL && value->type == jbvString)
-		json_push_value(&view->state, key, value);
-	else
-		json_push_text(&view->state, key, json_text(from, key));
-}
-
-/* push_filled does the same; an empty text is null. */
-static void
-push_filled(QuoteView *view, const char *key, JsonbContainer *from)
-{
-	JsonbValue *value = json_find(from, key);
-
-	if (value != NULL && value->type == jbvString && value->val.string.len == 0)
-		json_push_value(&view->state, key, NULL);
-	else
-		push_copy(view, key, from);
-}
-
-static void
-push_date(QuoteView *view, const char *key)
-{
-	char *text = json_text(view->snapshot, key);
-
-	if (text != NULL)
+	if (member == end || order > 0)
 	{
-		Datum day = DirectFunctionCall1(date_in, CStringGetDatum(text));
-
-		text = format_date(DatumGetDateADT(day), view->language);
+		memmove(member + 1, member, sizeof(MustacheMember) * (end - member));
+		object->length++;
 	}
-	json_push_text(&view->state, key, text);
+	*member = new;
 }
 
-static void
-push_amount(QuoteView *view, const char *key, JsonbContainer *from)
+/* version_value names versions but the first. */
+static MustacheValue
+version_value(const JsonbValue *value)
 {
-	json_push_text(&view->state, key, amount_text(view, digits_of(from, key)));
+	char *version = json_value_text(value);
+
+	return render_text(version == NULL || strcmp(version, "1") == 0 ? NULL : version);
 }
 
-/* amount_text and percent_text return NULL for NULL. */
-static char *
-amount_text(const QuoteView *view, const char *digits)
+static MustacheValue
+language_value(const char *locale)
 {
-	if (digits == NULL || view->currency == NULL)
-		return NULL;
-	return format_amount(digits, view->currency, view->language, view->minor_units);
+	return render_text(pnstrdup(locale, pg_mbcharcliplen(locale, strlen(locale), 2)));
 }
 
-static char *
-percent_text(const QuoteView *view, const char *digits)
+static MustacheValue
+date_value(const QuoteView *view, const JsonbValue *value)
 {
-	return digits == NULL ? NULL : format_percent(digits, view->language);
-}
-
-/* digits_of returns a number in plain decimal notation. Errors: 22P02 for a text that is none */
-static char *
-digits_of(JsonbContainer *from, const char *key)
-{
-	const char *text = json_text(from, key);
-	Datum number;
+	char *text = json_value_text(value);
+	Datum day;
 
 	if (text == NULL)
-		return NULL;
-	number = DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid),
-								 Int32GetDatum(-1));
-	return DatumGetCString(DirectFunctionCall1(numeric_out, number));
+		return render_text(NULL);
+	day = DirectFunctionCall1(date_in, CStringGetDatum(text));
+	return render_text(format_date(DatumGetDateADT(day), view->language));
 }
 
-/* digits_of_discount returns NULL for 0, too: that is none. */
-static char *
-digits_of_discount(JsonbContainer *from, const char *key)
+/* These are null for NULL. */
+static MustacheValue
+amount_value(const QuoteView *view, const char *digits)
 {
-	char *digits = digits_of(from, key);
-
-	return digits == NULL || digits[strspn(digits, "0.")] == '\0' ? NULL : digits;
+	if (digits == NULL || view->currency == NULL)
+		return render_text(NULL);
+	return render_text(format_amount(digits, view->currency, view->language, view->minor_units));
 }
 
-/* is_true is false for what is not there. Errors: 22P02 for a text that is no boolean */
-static bool
-is_true(JsonbContainer *from, const char *key)
+static MustacheValue
+percent_value(const QuoteView *view, const char *digits)
 {
-	const char *text = json_text(from, key);
-
-	return text != NULL && DatumGetBool(DirectFunctionCall1(boolin, CStringGetDatum(text)));
+	return render_text(digits == NULL ? NULL : format_percent(digits, view->language));
 }
 
-/* array_of returns NULL for what is not there. Errors: 22023 for what is no array */
-static JsonbContainer *
-array_of(JsonbContainer *from, const char *key)
+static MustacheValue
+quantity_value(const QuoteView *view, const char *digits)
 {
-	JsonbValue *value = json_find(from, key);
-
-	if (value == NULL || value->type == jbvNull)
-		return NULL;
-	if (value->type != jbvBinary || !JsonContainerIsArray(value->val.binary.data))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("%s of a snapshot are not an array", key),
-						errhint("Take what sales_crm.quote_snapshot() gives.")));
-	return value->val.binary.data;
+	return render_text(digits == NULL ? NULL : format_number(digits, view->language, 0));
 }

@@ -11,6 +11,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 
@@ -22,6 +23,9 @@
 PG_FUNCTION_INFO_V1(scrm_render_template);
 PG_FUNCTION_INFO_V1(scrm_check_template);
 
+static JsonbValue *push_tree(JsonbParseState **state, const MustacheValue *tree);
+static JsonbValue scalar_value(const MustacheValue *from);
+static JsonbValue string_value(const char *text, size_t length);
 pg_noreturn static void report_problem(const MustacheError *error);
 
 static void *
@@ -130,6 +134,7 @@ render_value(const JsonbValue *from)
 			break;
 		case jbvNumeric:
 			value.kind = MUSTACHE_TEXT;
+			value.number = true;
 			value.text = DatumGetCString(
 				DirectFunctionCall1(numeric_out, NumericGetDatum(from->val.numeric)));
 			value.length = strlen(value.text);
@@ -169,6 +174,75 @@ render_tree(JsonbContainer *container)
 			value.members[n++].value = render_value(&item);
 	}
 	return JsonContainerIsScalar(container) ? value.members[0].value : value;
+}
+
+Jsonb *
+render_jsonb(const MustacheValue *tree)
+{
+	JsonbParseState *state = NULL;
+
+	return JsonbValueToJsonb(push_tree(&state, tree));
+}
+
+/* push_tree adds a list or an object, which is all that there is or part of another. */
+static JsonbValue *
+push_tree(JsonbParseState **state, const MustacheValue *tree)
+{
+	bool is_object = tree->kind == MUSTACHE_OBJECT;
+
+	check_stack_depth();
+	pushJsonbValue(state, is_object ? WJB_BEGIN_OBJECT : WJB_BEGIN_ARRAY, NULL);
+	for (size_t i = 0; i < tree->length; i++)
+	{
+		const MustacheMember *member = &tree->members[i];
+		JsonbValue value;
+
+		if (is_object)
+		{
+			value = string_value(member->key, member->key_length);
+			pushJsonbValue(state, WJB_KEY, &value);
+		}
+		if (member->value.kind == MUSTACHE_LIST || member->value.kind == MUSTACHE_OBJECT)
+			(void) push_tree(state, &member->value);
+		else
+		{
+			value = scalar_value(&member->value);
+			pushJsonbValue(state, is_object ? WJB_VALUE : WJB_ELEM, &value);
+		}
+	}
+	return pushJsonbValue(state, is_object ? WJB_END_OBJECT : WJB_END_ARRAY, NULL);
+}
+
+static JsonbValue
+scalar_value(const MustacheValue *from)
+{
+	JsonbValue value = {.type = jbvNull};
+
+	if (from->kind == MUSTACHE_TEXT && from->number)
+	{
+		value.type = jbvNumeric;
+		value.val.numeric = DatumGetNumeric(
+			DirectFunctionCall3(numeric_in, CStringGetDatum(pnstrdup(from->text, from->length)),
+								ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+	}
+	else if (from->kind == MUSTACHE_TEXT)
+		value = string_value(from->text, from->length);
+	else if (from->kind != MUSTACHE_NULL)
+	{
+		value.type = jbvBool;
+		value.val.boolean = from->kind == MUSTACHE_TRUE;
+	}
+	return value;
+}
+
+static JsonbValue
+string_value(const char *text, size_t length)
+{
+	JsonbValue value = {.type = jbvString};
+
+	value.val.string.val = (char *) text;
+	value.val.string.len = (int) length;
+	return value;
 }
 
 MustacheValue

@@ -15,6 +15,9 @@
 extern MustacheValue render_value(const JsonbValue *from);
 extern MustacheValue render_tree(JsonbContainer *container);
 
+/* The jsonb of a list or an object, which render_tree() would make the same tree of */
+extern Jsonb *render_jsonb(const MustacheValue *tree);
+
 /* A member for render_object(); members come in the order of mustache.h: shorter keys first */
 #define RENDER_MEMBER(name, what)                                      \
 	{                                                                  \

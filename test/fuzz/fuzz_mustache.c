@@ -124,10 +124,10 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	Input a = next_text(&input);
 	Input b = next_text(&input);
 	MustacheMember members[] = {
-		{"a", 1, {MUSTACHE_TEXT, (size_t) (a.end - a.at), a.at, NULL}},
-		{"b", 1, {MUSTACHE_TEXT, (size_t) (b.end - b.at), b.at, NULL}},
+		{"a", 1, {.kind = MUSTACHE_TEXT, .length = (size_t) (a.end - a.at), .text = a.at}},
+		{"b", 1, {.kind = MUSTACHE_TEXT, .length = (size_t) (b.end - b.at), .text = b.at}},
 	};
-	MustacheValue partials = {MUSTACHE_OBJECT, 2, NULL, members};
+	MustacheValue partials = {.kind = MUSTACHE_OBJECT, .length = 2, .members = members};
 	MustacheValue data = make_value(&input, 0);
 	size_t length = (size_t) (template.end - template.at);
 	MustacheError error;

@@ -201,11 +201,16 @@ SELECT is(sales_crm.quote_snapshot(NULL), NULL, 'nor has NULL');
 -- Snapshots that other programs made
 CREATE TEMP TABLE strange AS
 SELECT jsonb_strip_nulls(jsonb_build_object('number', i, 'version', pg_temp.pick(text '1', '2', NULL), 'title', pg_temp.pick(text '', 'a'), 'locale', pg_temp.pick(text 'fr', 'es', '', NULL), 'currency', pg_temp.pick(text 'EUR', 'XXX', NULL), 'minor_units', pg_temp.pick(text '0', '3'),
-	'sent_on', pg_temp.pick(text '2026-12-01', NULL), 'prices_include_tax', pg_temp.pick(true, NULL), 'company', pg_temp.pick(jsonb '{"name": "A", "brand_color": "red", "more": {"x": 1}}', '{"brand_color": "#ff00aa"}', NULL), 'customer', pg_temp.pick(jsonb '{"name": "C"}', NULL),
+	'sent_on', pg_temp.pick(text '2026-12-01', NULL), 'prices_include_tax', pg_temp.pick(true, NULL), 'company', pg_temp.pick(jsonb '{"name": "A", "brand_color": "red", "more": {"x": 1.50, "y": [true, -7, "", {}, []]}}', '{"brand_color": "#ff00aa"}', NULL), 'customer', pg_temp.pick(jsonb '{"name": "C"}', NULL),
 	'lines', pg_temp.pick(jsonb '[]', '[{"kind": "other", "number": "7", "quantity": "1e3", "discount_amount": "0.00", "optional": "t"}, {"kind": "item", "unit": "HUR", "unit_price": 12.50, "discount_percent": "0", "discount_amount": "5.0", "tax_percent": 21}, {"kind": "text", "amount": "NaN"}]', NULL),
 	'totals', pg_temp.pick(jsonb '{"discount": 5, "net": 7.50, "amount": "3"}', '{"discount": "-3.00", "taxes": [{"category": "AE", "percent": "0"}, {"vat": "2"}]}', NULL))) AS snapshot
 FROM generate_series(1, 500) i;
 SELECT is_empty($$ SELECT snapshot FROM strange WHERE sales_crm.quote_view_data(snapshot)::text IS DISTINCT FROM pg_temp.quote_view_data(snapshot)::text $$, 'views of what is hardly a snapshot');
+SELECT is_empty($$
+	SELECT n FROM unnest(array['0', '-0', '0.00', '-0.00', '-0.5', '-12.5', '007', '00', '.5', '5.', '-5.', '+5', ' 5 ', '1e3', '12.3400', '1234567.891', 'NaN', 'infinity', repeat('9', 1500)]) n
+	WHERE sales_crm.quote_view_data(jsonb_build_object('lines', jsonb_build_array(jsonb_build_object('quantity', n)))) #>> '{lines,0,quantity}'
+		IS DISTINCT FROM sales_crm.format_number(n::numeric, 'en')
+$$, 'numbers in any notation');
 SELECT throws_ok($$ SELECT sales_crm.quote_view_data('{"lines": {}}') $$, '22023', 'lines of a snapshot are not an array', 'lines are an array');
 SELECT throws_ok($$ SELECT sales_crm.quote_view_data('{"minor_units": 2, "currency": "EUR", "lines": [{"amount": "much"}]}') $$, '22P02', NULL, 'amounts are numbers');
 
