@@ -2,7 +2,7 @@
 -- the SQL below says, whatever a quote has; hashes are those of sha256(); and a snapshot does not depend on the session's settings.
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SELECT plan(16);
+SELECT plan(17);
 
 CREATE FUNCTION pg_temp.readable_color(color text)
 RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
