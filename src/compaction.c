@@ -38,13 +38,13 @@ PG_FUNCTION_INFO_V1(scrm_forecast_cell_weigh);
 
 /*
  * Readers pay some 3 µs for each entry of the ledger, writers some 300 µs for each fold beside what
- * its entries cost. So one is due for every second page that is begun, which is 120 entries. Who is
+ * its entries cost. So one is due for every fourth page that is begun, which is 240 entries. Who is
  * due may find more, and folds up to so many. Of a large ledger most pages wait for vacuum, and
  * entries are on the last ones, unless vacuum has been there and gave others back for use. Now and
  * then a fold is of all pages, for entries that long transactions left behind, and tidies up.
  */
-#define FOLD_EVERY_PAGES 2
-#define FOLD_EVERY 120
+#define FOLD_EVERY_PAGES 4
+#define FOLD_EVERY 240
 #define FOLD_AT_MOST 16384
 #define FOLD_LAST_PAGES 384
 #define FOLD_ALL_EVERY 32
