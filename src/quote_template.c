@@ -20,10 +20,10 @@
 #include "digest.h"
 #include "lookup.h"
 #include "quote_template.h"
+#include "quote_view.h"
 #include "render.h"
 
 PG_FUNCTION_INFO_V1(scrm_render_quote);
-extern Datum scrm_quote_view_data(PG_FUNCTION_ARGS);
 
 /* The oldest makes room */
 #define MAX_KEPT 8
@@ -66,8 +66,7 @@ Datum
 scrm_render_quote(PG_FUNCTION_ARGS)
 {
 	QuoteTemplate *template = get(PG_GETARG_INT64(0));
-	Jsonb *view = DatumGetJsonbP(DirectFunctionCall1(scrm_quote_view_data, PG_GETARG_DATUM(1)));
-	MustacheValue data = render_tree(&view->root);
+	MustacheValue data = quote_view_tree(PG_GETARG_JSONB_P(1));
 	size_t length;
 	char *document;
 
