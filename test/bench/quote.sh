@@ -19,7 +19,7 @@ SQL
 cat >"$work/quote_all.sql" <<SQL
 \set id random(1, $opportunities)
 SELECT sales_crm.create_quote(:id) AS quote_id \gset
-SELECT quote_literal(token) AS token FROM sales_crm.send_quote(:quote_id) \gset
+SELECT token FROM sales_crm.send_quote(:quote_id) \gset
 SELECT status FROM sales_crm.sign_quote(:token, (SELECT snapshot_sha256 FROM sales_crm.quote WHERE quote_id = :quote_id), 'Anna Peeters', request_key => 'key', consent_text => 'I agree');
 SQL
 chmod a+r "$work"/quote_*.sql
