@@ -10,7 +10,12 @@
 #include "catalog/pg_type.h"
 
 #include "compat.h"
+#include "opportunity.h"
+#include "quote.h"
 #include "quote_lock.h"
+#include "record.h"
+
+PG_FUNCTION_INFO_V1(scrm_lock_quote);
 
 /* The quote that was locked last, and by whom: locked it stays, unless that is undone */
 static struct
@@ -19,6 +24,13 @@ static struct
 	SubTransactionId subtransaction;
 	int64 quote_id;
 } locked;
+
+/* What lock_quote() returns of the quote, in the order of its arguments */
+static const QuoteColumn locked_columns[] = {
+	QUOTE_COLUMN_NUMBER,		 QUOTE_COLUMN_VERSION,			 QUOTE_COLUMN_STATUS,
+	QUOTE_COLUMN_OPPORTUNITY_ID, QUOTE_COLUMN_QUOTE_TEMPLATE_ID, QUOTE_COLUMN_VALID_UNTIL,
+	QUOTE_COLUMN_SENT_AT,
+};
 
 static void lock_row(ScrmPlan *plan, int64 key, PlanMode mode);
 
@@ -53,6 +65,33 @@ quote_lock(int64 quote_id, PlanMode mode)
 	locked.transaction = transaction;
 	locked.subtransaction = GetCurrentSubTransactionId();
 	locked.quote_id = quote_id;
+}
+
+/* quote_id bigint: what the quote is once it is locked, see lock_quote() */
+Datum
+scrm_lock_quote(PG_FUNCTION_ARGS)
+{
+	Row quote = quote_require(fcinfo->args[0]);
+	Datum values[lengthof(locked_columns) + 1];
+	bool nulls[lengthof(values)];
+	OpportunityRow opportunity;
+
+	quote_lock_opportunity(DatumGetInt64(row_value(&quote, QUOTE_COLUMN_OPPORTUNITY_ID)),
+						   PLAN_WRITE);
+	quote_lock(PG_GETARG_INT64(0), PLAN_WRITE);
+	quote = quote_require(fcinfo->args[0]);
+	for (size_t i = 0; i < lengthof(locked_columns); i++)
+	{
+		values[i] = row_value(&quote, locked_columns[i]);
+		nulls[i] = row_is_null(&quote, locked_columns[i]);
+	}
+	nulls[lengthof(locked_columns)] =
+		!opportunity_find(DatumGetInt64(row_value(&quote, QUOTE_COLUMN_OPPORTUNITY_ID)),
+						  &opportunity) ||
+		opportunity_is_null(&opportunity, OPPORTUNITY_CLOSED_AT);
+	if (!nulls[lengthof(locked_columns)])
+		values[lengthof(locked_columns)] = opportunity_value(&opportunity, OPPORTUNITY_CLOSED_AT);
+	PG_RETURN_DATUM(record_return(fcinfo, values, nulls));
 }
 
 static void

@@ -33,6 +33,7 @@
 #include "plan.h"
 #include "quote.h"
 #include "quote_line.h"
+#include "quote_snapshot.h"
 #include "quote_template.h"
 
 PG_FUNCTION_INFO_V1(scrm_quote_snapshot);
@@ -197,24 +198,28 @@ static JsonbContainer *next_of(JsonbIterator **iterator);
 Datum
 scrm_quote_snapshot(PG_FUNCTION_ARGS)
 {
+	Row quote;
+
+	if (PG_ARGISNULL(0) || !is_visible(PG_GETARG_INT64(0)) ||
+		!quote_find(PG_GETARG_INT64(0), LOOKUP_CALLER, &quote))
+		PG_RETURN_NULL();
+	PG_RETURN_JSONB_P(quote_snapshot_make(&quote, fcinfo->args[1]));
+}
+
+Jsonb *
+quote_snapshot_make(const Row *quote, NullableDatum sent_on)
+{
 	JsonbParseState *state = NULL;
 	JsonbContainer *totals = NULL;
-	Row quote;
-	int64 quote_id;
 
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-	quote_id = PG_GETARG_INT64(0);
-	if (!is_visible(quote_id) || !quote_find(quote_id, LOOKUP_CALLER, &quote))
-		PG_RETURN_NULL();
-	if (!row_is_null(&quote, QUOTE_COLUMN_TOTALS))
-		totals = &DatumGetJsonbP(row_value(&quote, QUOTE_COLUMN_TOTALS))->root;
+	if (!row_is_null(quote, QUOTE_COLUMN_TOTALS))
+		totals = &DatumGetJsonbP(row_value(quote, QUOTE_COLUMN_TOTALS))->root;
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	json_push_number(&state, "schema", NumericGetDatum(int64_to_numeric(SNAPSHOT_SCHEMA)));
-	push_quote(&state, &quote, fcinfo->args[1]);
-	push_lines(&state, quote_id, totals);
+	push_quote(&state, quote, sent_on);
+	push_lines(&state, DatumGetInt64(row_value(quote, QUOTE_COLUMN_ID)), totals);
 	push_totals(&state, totals);
-	PG_RETURN_JSONB_P(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
 /* is_visible: the tables' owner sees all, others what their policies let through. */

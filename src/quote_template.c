@@ -10,7 +10,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/jsonb.h"
@@ -22,8 +21,6 @@
 #include "quote_template.h"
 #include "quote_view.h"
 #include "render.h"
-
-PG_FUNCTION_INFO_V1(scrm_render_quote);
 
 /* The oldest makes room */
 #define MAX_KEPT 8
@@ -61,19 +58,18 @@ static void keep(QuoteTemplate *template, const LookupScan *scan);
 static void prepare(QuoteTemplate *template);
 static char *digest(const text *body, Jsonb *partials);
 
-/* quote_template_id bigint, facts jsonb: the document */
-Datum
-scrm_render_quote(PG_FUNCTION_ARGS)
+text *
+quote_template_render(int64 quote_template_id, Jsonb *facts)
 {
-	QuoteTemplate *template = get(PG_GETARG_INT64(0));
-	MustacheValue data = quote_view_tree(PG_GETARG_JSONB_P(1));
+	MustacheValue data = quote_view_tree(facts);
+	QuoteTemplate *template = get(quote_template_id);
 	size_t length;
 	char *document;
 
 	if (template->prepared == NULL)
 		prepare(template);
 	document = render_prepared(template->prepared, &data, &template->partial_tree, &length);
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(document, length));
+	return cstring_to_text_with_len(document, length);
 }
 
 const QuoteTemplate *

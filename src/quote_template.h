@@ -33,4 +33,7 @@ typedef struct QuoteTemplate
  */
 extern const QuoteTemplate *quote_template_get(int64 quote_template_id);
 
+/* The document that it makes of a snapshot. Errors: P0002, SC110, 54000 */
+extern text *quote_template_render(int64 quote_template_id, Jsonb *facts);
+
 #endif /* SCRM_QUOTE_TEMPLATE_H */

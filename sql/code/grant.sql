@@ -309,7 +309,6 @@ VALUES
 	('remind_of_appointments()',           ''    , ''    , ''    , ''    , ''    , ''    , ''),
 	('remind_of_tasks()',                  ''    , ''    , ''    , ''    , ''    , ''    , ''),
 	('remind_quotes()',                    ''    , ''    , ''    , 'x'   , ''    , 'x'   , ''),
-	('render_quote()',                     ''    , ''    , ''    , ''    , ''    , ''    , ''),
 	('render_template()',                  ''    , 'x'   , 'x'   , 'x'   , 'x'   , ''    , ''),
 	('render_text()',                      ''    , ''    , ''    , ''    , ''    , ''    , ''),
 	('request_change()',                   ''    , ''    , ''    , ''    , ''    , ''    , 'x'),

@@ -1,23 +1,8 @@
 CREATE FUNCTION sales_crm.lock_quote(quote_id bigint,
 	OUT number text, OUT version integer, OUT status text, OUT opportunity_id bigint, OUT quote_template_id bigint,
 	OUT valid_until date, OUT sent_at timestamptz, OUT closed_at timestamptz)
-RETURNS record LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_column
-BEGIN
-	SELECT o.closed_at INTO closed_at FROM sales_crm.opportunity o
-	WHERE o.opportunity_id = (SELECT q.opportunity_id FROM sales_crm.quote q WHERE q.quote_id = lock_quote.quote_id)
-	FOR NO KEY UPDATE;
-	SELECT q.number, q.version, q.status, q.opportunity_id, q.quote_template_id, q.valid_until, q.sent_at
-	INTO number, version, status, opportunity_id, quote_template_id, valid_until, sent_at
-	FROM sales_crm.quote q WHERE q.quote_id = lock_quote.quote_id FOR NO KEY UPDATE;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'quote % does not exist', quote_id
-			USING ERRCODE = 'no_data_found', HINT = 'SELECT quote_id, number FROM sales_crm.quote shows those there are.';
-	END IF;
-END
-$$;
+RETURNS record LANGUAGE c
+AS 'MODULE_PATHNAME', 'scrm_lock_quote';
 COMMENT ON FUNCTION sales_crm.lock_quote(bigint) IS
 	'Locks a quote, after its opportunity, and returns what it is then. Errors: P0002';
 
@@ -97,35 +82,9 @@ AS 'MODULE_PATHNAME', 'scrm_document_sha256';
 COMMENT ON FUNCTION sales_crm.document_sha256(text) IS
 	'The hash of a quote''s document: sha256(convert_to(document, ''UTF8''))';
 
-CREATE FUNCTION sales_crm.render_quote(quote_template_id bigint, facts jsonb)
-RETURNS text LANGUAGE c STRICT
-AS 'MODULE_PATHNAME', 'scrm_render_quote';
-COMMENT ON FUNCTION sales_crm.render_quote(bigint, jsonb) IS
-	'The document that a template makes of a snapshot: render_template() of its body with quote_view_data(facts) and its partials. Errors: P0002 for a template that is not there, SC110, 54000';
-
 CREATE FUNCTION sales_crm.freeze_quote(quote_id bigint)
-RETURNS void LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_variable
-DECLARE
-	facts jsonb;
-	document text;
-BEGIN
-	IF NOT EXISTS (SELECT FROM sales_crm.quote_line l WHERE l.quote_id = freeze_quote.quote_id AND l.kind = 'item') THEN
-		RAISE EXCEPTION 'quote has no items'
-			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Add lines to sales_crm.quote_line first.',
-				DETAIL = format('It is quote %s.', (SELECT q.number FROM sales_crm.quote q WHERE q.quote_id = freeze_quote.quote_id));
-	END IF;
-	PERFORM sales_crm.check_quote_discount(quote_id);
-	facts := sales_crm.quote_snapshot(quote_id, sales_crm.today());
-	document := sales_crm.render_quote((SELECT q.quote_template_id FROM sales_crm.quote q WHERE q.quote_id = freeze_quote.quote_id), facts);
-	UPDATE sales_crm.quote q
-	SET status = 'sent', sent_at = clock_timestamp(), snapshot = facts, snapshot_sha256 = sales_crm.snapshot_sha256(facts),
-		html = document, html_sha256 = sales_crm.document_sha256(document)
-	WHERE q.quote_id = freeze_quote.quote_id;
-END
-$$;
+RETURNS void LANGUAGE c
+AS 'MODULE_PATHNAME', 'scrm_freeze_quote';
 COMMENT ON FUNCTION sales_crm.freeze_quote(bigint) IS
 	'Freezes a draft that send_quote() has locked: snapshot and document, with their hashes. Errors: SC201 for too much discount, 55000 for a quote without items';
 

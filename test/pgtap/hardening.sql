@@ -34,7 +34,6 @@ INSERT INTO definer VALUES
 	('create_quote', 'numbers and quotes are made by verbs'),
 	('download_attachment', 'content is read by this function alone, which logs it'),
 	('extend_quote', 'quotes that were sent change by verbs'),
-	('freeze_quote', 'quotes that were sent change by verbs'),
 	('line_cost', 'costs are guarded columns'),
 	('make_quote_link', 'token hashes are nobody''s to write'),
 	('merge_accounts', 'rows of everybody that refer to an account'),
