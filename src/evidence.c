@@ -11,7 +11,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -23,7 +22,6 @@
 #include "evidence.h"
 #include "format.h"
 #include "json.h"
-#include "plan.h"
 #include "render.h"
 
 PG_FUNCTION_INFO_V1(scrm_add_evidence);
@@ -32,7 +30,6 @@ PG_FUNCTION_INFO_V1(scrm_add_evidence);
 #define DEFAULT_COLOR "#1f4e79"
 #define FINGERPRINT_CHARACTERS 16
 
-static void read_texts(Evidence *evidence, const char *locale);
 static char *render_page(const Evidence *evidence, MustacheValue snapshot_text,
 						 MustacheValue signature, MustacheValue events, size_t *length);
 static MustacheValue read_company(const Evidence *evidence);
@@ -78,29 +75,7 @@ evidence_open(Evidence *evidence, Jsonb *snapshot)
 	time_zone = text_of(member_of(evidence->snapshot, "time_zone"));
 	evidence->language = format_language(locale, strlen(locale));
 	evidence->time_zone = cstring_to_text(time_zone != NULL ? time_zone : "UTC");
-	read_texts(evidence, locale);
-}
-
-/* read_texts reads the template of the page and the words of a locale. */
-static void
-read_texts(Evidence *evidence, const char *locale)
-{
-	static ScrmPlan plan = {
-		.sql = "SELECT sales_crm.evidence_body(), sales_crm.quote_words($1)",
-		.nargs = 1,
-		.argtypes = {TEXTOID},
-	};
-	MemoryContext caller = CurrentMemoryContext;
-	Datum values[1] = {CStringGetTextDatum(locale)};
-	MemoryContext spi;
-
-	plan_begin();
-	(void) plan_run(&plan, PLAN_READ_LATEST, values, NULL);
-	spi = MemoryContextSwitchTo(caller);
-	evidence->template = DatumGetTextPCopy(plan_value(SPI_tuptable, 0, 1).value);
-	evidence->words = &DatumGetJsonbPCopy(plan_value(SPI_tuptable, 0, 2).value)->root;
-	MemoryContextSwitchTo(spi);
-	plan_end();
+	evidence->words = quote_words_get(locale);
 }
 
 text *
@@ -130,7 +105,7 @@ render_page(const Evidence *evidence, MustacheValue snapshot_text, MustacheValue
 	MustacheMember data[] = {
 		RENDER_MEMBER("gross", gross_text(evidence)),
 		RENDER_MEMBER("title", is_text(title, "") ? render_text(NULL) : title),
-		RENDER_MEMBER("words", render_tree(evidence->words)),
+		RENDER_MEMBER("words", evidence->words->tree),
 		RENDER_MEMBER("events", events),
 		RENDER_MEMBER("number", member_of(evidence->snapshot, "number")),
 		RENDER_MEMBER("company", read_company(evidence)),
@@ -141,7 +116,7 @@ render_page(const Evidence *evidence, MustacheValue snapshot_text, MustacheValue
 	MustacheValue tree = render_object(data, lengthof(data));
 	MustacheValue partials = {.kind = MUSTACHE_OBJECT};
 
-	return render_data(evidence->template, &tree, &partials, length);
+	return render_prepared(quote_words_evidence_page(), &tree, &partials, length);
 }
 
 static MustacheValue
@@ -246,7 +221,7 @@ evidence_signed_at(const Evidence *evidence, const TimestampTz *at)
 static MustacheValue
 event_word(const Evidence *evidence, const char *kind)
 {
-	MustacheValue word = member_of(evidence->words, psprintf("event_%s", kind));
+	MustacheValue word = member_of(&evidence->words->words->root, psprintf("event_%s", kind));
 	char *plain;
 
 	if (word.kind == MUSTACHE_TEXT)

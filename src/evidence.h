@@ -12,13 +12,13 @@
 
 #include "format.h"
 #include "mustache.h"
+#include "quote_words.h"
 
 /* What the page is made with; filled in by evidence_open(), points into the snapshot */
 typedef struct Evidence
 {
 	JsonbContainer *snapshot;
-	JsonbContainer *words;
-	text *template;
+	const QuoteWords *words;
 	const Language *language;
 	text *time_zone;
 } Evidence;

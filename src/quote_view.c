@@ -21,9 +21,9 @@
 #include "compat.h"
 #include "format.h"
 #include "json.h"
-#include "plan.h"
 #include "quote_fact.h"
 #include "quote_view.h"
+#include "quote_words.h"
 #include "render.h"
 
 PG_FUNCTION_INFO_V1(scrm_quote_view_data);
@@ -37,7 +37,7 @@ typedef struct QuoteView
 {
 	JsonbValue facts[FACTS];
 	JsonbValue totals[TOTAL_FACTS];
-	JsonbContainer *words;
+	const QuoteWords *words;
 	const char *locale;
 	const Language *language;
 	const char *currency; /* NULL = there is none, nor any amount */
@@ -51,7 +51,6 @@ typedef struct QuoteView
 typedef MustacheValue (*ReadMember)(QuoteView *view, JsonbContainer *from);
 
 static void read_facts(QuoteView *view, Jsonb *facts);
-static JsonbContainer *read_words(const char *locale);
 static MustacheValue view_value(QuoteView *view, MustacheValue lines);
 static MustacheValue
 read_list(QuoteView *view, const char *name, const JsonbValue *list, ReadMember read);
@@ -103,34 +102,12 @@ read_facts(QuoteView *view, Jsonb *facts)
 	if (fact[FACT_LOCALE].type != jbvNull)
 		view->locale = json_value_text(&fact[FACT_LOCALE]);
 	view->language = format_language(view->locale, strlen(view->locale));
-	view->words = read_words(view->locale);
+	view->words = quote_words_get(view->locale);
 	if (fact[FACT_MINOR_UNITS].type != jbvNull)
 	{
 		view->minor_units = pg_strtoint32(json_value_text(&fact[FACT_MINOR_UNITS]));
 		view->currency = json_value_text(&fact[FACT_CURRENCY]);
 	}
-}
-
-static JsonbContainer *
-read_words(const char *locale)
-{
-	static ScrmPlan plan = {
-		.sql = "SELECT sales_crm.quote_words($1)",
-		.nargs = 1,
-		.argtypes = {TEXTOID},
-	};
-	MemoryContext caller = CurrentMemoryContext;
-	Datum values[1] = {CStringGetTextDatum(locale)};
-	MemoryContext spi;
-	Jsonb *words;
-
-	plan_begin();
-	(void) plan_run(&plan, PLAN_READ_AS_CALLER, values, NULL);
-	spi = MemoryContextSwitchTo(caller);
-	words = DatumGetJsonbPCopy(plan_value(SPI_tuptable, 0, 1).value);
-	MemoryContextSwitchTo(spi);
-	plan_end();
-	return &words->root;
 }
 
 /* view_value puts all together, once the lines are read and counted. */
@@ -148,7 +125,7 @@ view_value(QuoteView *view, MustacheValue lines)
 		RENDER_MEMBER("taxes", read_list(view, "taxes", &total[TOTAL_TAXES], read_tax)),
 		RENDER_MEMBER("terms", fact_filled(&fact[FACT_TERMS])),
 		RENDER_MEMBER("title", fact_filled(&fact[FACT_TITLE])),
-		RENDER_MEMBER("words", render_tree(view->words)),
+		RENDER_MEMBER("words", view->words->tree),
 		RENDER_MEMBER("locale", render_text(view->locale)),
 		RENDER_MEMBER("number", fact_copy(&fact[FACT_NUMBER])),
 		RENDER_MEMBER("seller", party_value(&fact[FACT_SELLER])),
@@ -288,7 +265,7 @@ note_value(const QuoteView *view, const char *category)
 {
 	if (category == NULL)
 		return render_text(NULL);
-	return render_text(json_text(view->words, psprintf("note_%s", category)));
+	return render_text(json_text(&view->words->words->root, psprintf("note_%s", category)));
 }
 
 /* discount_value tells of a discount on the whole offer, as a negative amount. */

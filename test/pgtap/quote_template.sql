@@ -2,7 +2,7 @@
 -- for several templates in turn, and with a partial. Each document is what render_template() makes of the
 -- snapshot, and the snapshot has the template's hash.
 BEGIN;
-SELECT plan(11);
+SELECT plan(14);
 SET client_min_messages = warning;
 
 INSERT INTO sales_crm.member (name) VALUES ('Sam');
@@ -56,6 +56,19 @@ UPDATE sales_crm.quote_template SET partials = '{"head": "Hello {{customer.name}
 SELECT is(pg_temp.sent('t2'), 'Hello Acme N', 'that changes');
 SELECT is(string_agg(pg_temp.sent('t' || i), ' ' ORDER BY i), string_agg(i || ' N Lamp', ' ' ORDER BY i), 'more templates than are kept') FROM generate_series(3, 20) i;
 SELECT is(pg_temp.sent('t1') || ' ' || pg_temp.sent('t3'), 'one N 3 N Lamp', 'and back');
+-- Words are kept, too, until a function changes
+UPDATE sales_crm.quote_template SET body = '{{words.quote}}', locale = CASE name WHEN 't3' THEN 'en' ELSE 'nl' END WHERE name IN ('t3', 't4');
+SELECT is(pg_temp.sent('t3') || ' ' || pg_temp.sent('t4') || ' ' || pg_temp.sent('t3'), 'Quotation Offerte Quotation', 'words of two languages');
+CREATE FUNCTION pg_temp.reworded() RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	CREATE OR REPLACE FUNCTION sales_crm.quote_words(locale text) RETURNS jsonb LANGUAGE sql IMMUTABLE AS 'SELECT jsonb ''{"quote": "Other words"}''';
+	RAISE EXCEPTION '%', pg_temp.sent('t3');
+EXCEPTION WHEN raise_exception THEN
+	RETURN SQLERRM;
+END
+$$;
+SELECT is(pg_temp.reworded(), 'Other words', 'other words');
+SELECT is(pg_temp.sent('t3'), 'Quotation', 'that are undone');
 SELECT is_empty('SELECT FROM sales_crm.verify_quotes()', 'quotes verify');
 
 SELECT * FROM finish();
