@@ -18,6 +18,7 @@
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
+#include "answer.h"
 #include "batch.h"
 #include "compat.h"
 #include "configuration.h"
@@ -96,79 +97,113 @@ static char *moment_in_utc(TimestampTz at);
 Datum
 scrm_check_person(PG_FUNCTION_ARGS)
 {
-	bool has_name = !PG_ARGISNULL(0);
-	char *role = text_to_cstring(PG_GETARG_TEXT_PP(2));
-	Datum email = PG_GETARG_DATUM(1);
+	answer_check_person(fcinfo->args[0], fcinfo->args[1], text_to_cstring(PG_GETARG_TEXT_PP(2)),
+						PG_GETARG_BOOL(3));
+	PG_RETURN_VOID();
+}
 
-	if ((PG_GETARG_BOOL(3) && !(has_name && matches(PG_GETARG_DATUM(0), "\\S"))) ||
-		(has_name && (characters_of(PG_GETARG_TEXT_PP(0)) > PERSON_NAME_MAX_CHARACTERS ||
-					  matches(PG_GETARG_DATUM(0), "[[:cntrl:]]"))))
+void
+answer_check_person(NullableDatum name, NullableDatum email, const char *role, bool required)
+{
+	if ((required && (name.isnull || !matches(name.value, "\\S"))) ||
+		(!name.isnull && (characters_of(DatumGetTextPP(name.value)) > PERSON_NAME_MAX_CHARACTERS ||
+						  matches(name.value, "[[:cntrl:]]"))))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("name of the %s is missing or not possible", role),
 						errhint("Give a name of up to %d characters, without control characters.",
 								PERSON_NAME_MAX_CHARACTERS),
 						err_generic_string(PG_DIAG_COLUMN_NAME, psprintf("%s_name", role))));
-	if (!PG_ARGISNULL(1) && matches(email, "\\S") &&
-		(characters_of(DatumGetTextPP(email)) > EMAIL_MAX_CHARACTERS ||
-		 !matches(DirectFunctionCall1(btrim1, email),
+	if (!email.isnull && matches(email.value, "\\S") &&
+		(characters_of(DatumGetTextPP(email.value)) > EMAIL_MAX_CHARACTERS ||
+		 !matches(DirectFunctionCall1(btrim1, email.value),
 				  "^[^@[:space:][:cntrl:]<>,;]+@[^@[:space:][:cntrl:]<>,;]+$")))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("e-mail address of the %s is not possible", role),
 						errhint("Give one address, such as an@example.com, or none."),
 						err_generic_string(PG_DIAG_COLUMN_NAME, psprintf("%s_email", role))));
-	PG_RETURN_VOID();
+}
+
+bool
+answer_says_something(NullableDatum value, int max_characters)
+{
+	return !value.isnull && matches(value.value, "\\S") &&
+		   characters_of(DatumGetTextPP(value.value)) <= max_characters;
 }
 
 /* token text, request_key text, payload jsonb: see CheckedColumn */
 Datum
 scrm_check_answer(PG_FUNCTION_ARGS)
 {
-	QuoteLink link = quote_link_find(PG_ARGISNULL(0) ? NULL : PG_GETARG_TEXT_PP(0), true);
-	Datum values[CHECKED_COLUMNS] = {0};
-	bool nulls[CHECKED_COLUMNS];
-	Row quote;
-	Row answer;
+	Answer answer = answer_check(fcinfo->args[0], fcinfo->args[1], PG_GETARG_DATUM(2));
+	Datum values[CHECKED_COLUMNS] = {
+		[CHECKED_QUOTE_ID] = Int64GetDatum(answer.quote_id),
+		[CHECKED_QUOTE_LINK_ID] = Int64GetDatum(answer.quote_link_id),
+		[CHECKED_NUMBER] = answer.number,
+		[CHECKED_SNAPSHOT_SHA256] = answer.snapshot_sha256,
+		[CHECKED_NEEDS_CODE] = BoolGetDatum(answer.needs_code),
+		[CHECKED_STATUS] = answer.status,
+		[CHECKED_ANSWERED_AT] = TimestampTzGetDatum(answer.answered_at),
+		[CHECKED_IS_REPEATED] = BoolGetDatum(answer.is_repeated),
+	};
+	bool nulls[CHECKED_COLUMNS] = {
+		[CHECKED_NUMBER] = answer.is_repeated,
+		[CHECKED_SNAPSHOT_SHA256] = answer.is_repeated,
+		[CHECKED_NEEDS_CODE] = answer.is_repeated,
+	};
 
-	check_request_key(fcinfo->args[1]);
-	memset(nulls, true, sizeof(nulls));
-	values[CHECKED_QUOTE_ID] = Int64GetDatum(link.quote_id);
-	values[CHECKED_QUOTE_LINK_ID] = Int64GetDatum(link.quote_link_id);
-	nulls[CHECKED_QUOTE_ID] = nulls[CHECKED_QUOTE_LINK_ID] = nulls[CHECKED_STATUS] =
-		nulls[CHECKED_ANSWERED_AT] = nulls[CHECKED_IS_REPEATED] = false;
-	if (find_answer(link.quote_id, PG_GETARG_DATUM(1), PG_GETARG_DATUM(2), &answer))
+	PG_RETURN_DATUM(record_return(fcinfo, values, nulls));
+}
+
+Answer
+answer_check(NullableDatum token, NullableDatum request_key, Datum payload)
+{
+	QuoteLink link = quote_link_find(token.isnull ? NULL : DatumGetTextPP(token.value), true);
+	Answer answer = {.quote_id = link.quote_id, .quote_link_id = link.quote_link_id};
+	Row before;
+	Row quote;
+
+	check_request_key(request_key);
+	answer.is_repeated = find_answer(link.quote_id, request_key.value, payload, &before);
+	if (answer.is_repeated)
 	{
-		values[CHECKED_STATUS] = row_value(&answer, ANSWER_STATUS);
-		values[CHECKED_ANSWERED_AT] = row_value(&answer, ANSWER_ANSWERED_AT);
-		values[CHECKED_IS_REPEATED] = BoolGetDatum(true);
-		PG_RETURN_DATUM(record_return(fcinfo, values, nulls));
+		answer.status = row_value(&before, ANSWER_STATUS);
+		answer.answered_at = DatumGetTimestampTz(row_value(&before, ANSWER_ANSWERED_AT));
+		return answer;
 	}
 	if (!quote_find(link.quote_id, LOOKUP_STATEMENT, &quote))
 		elog(ERROR, "quote " INT64_FORMAT " of a link is not there", link.quote_id);
 	check_open(&quote);
-	values[CHECKED_NUMBER] = row_value(&quote, QUOTE_COLUMN_NUMBER);
-	values[CHECKED_SNAPSHOT_SHA256] = row_value(&quote, QUOTE_COLUMN_SNAPSHOT_SHA256);
-	values[CHECKED_NEEDS_CODE] = BoolGetDatum(needs_code(&quote));
-	values[CHECKED_STATUS] = row_value(&quote, QUOTE_COLUMN_STATUS);
-	values[CHECKED_ANSWERED_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
-	nulls[CHECKED_NUMBER] = nulls[CHECKED_SNAPSHOT_SHA256] = nulls[CHECKED_NEEDS_CODE] = false;
-	PG_RETURN_DATUM(record_return(fcinfo, values, nulls));
+	answer.number = row_value(&quote, QUOTE_COLUMN_NUMBER);
+	answer.snapshot_sha256 = row_value(&quote, QUOTE_COLUMN_SNAPSHOT_SHA256);
+	answer.needs_code = needs_code(&quote);
+	answer.status = row_value(&quote, QUOTE_COLUMN_STATUS);
+	answer.answered_at = GetCurrentTimestamp();
+	return answer;
 }
 
 /* quote_id bigint, request_key text, payload jsonb, status text, answered_at timestamptz */
 Datum
 scrm_remember_answer(PG_FUNCTION_ARGS)
 {
+	answer_remember(PG_GETARG_INT64(0), fcinfo->args[1], PG_GETARG_DATUM(2), PG_GETARG_DATUM(3),
+					PG_GETARG_TIMESTAMPTZ(4));
+	PG_RETURN_VOID();
+}
+
+void
+answer_remember(int64 quote_id, NullableDatum request_key, Datum payload, Datum status,
+				TimestampTz answered_at)
+{
 	static Insert insert = {.map = &answer_map};
 	NullableDatum answer[ANSWER_COLUMNS] = {
-		[ANSWER_QUOTE_ID] = fcinfo->args[0],
-		[ANSWER_REQUEST_KEY] = fcinfo->args[1],
-		[ANSWER_PAYLOAD_SHA256] = batch_value(PointerGetDatum(payload_digest(PG_GETARG_DATUM(2)))),
-		[ANSWER_STATUS] = fcinfo->args[3],
-		[ANSWER_ANSWERED_AT] = fcinfo->args[4],
+		[ANSWER_QUOTE_ID] = batch_value(Int64GetDatum(quote_id)),
+		[ANSWER_REQUEST_KEY] = request_key,
+		[ANSWER_PAYLOAD_SHA256] = batch_value(PointerGetDatum(payload_digest(payload))),
+		[ANSWER_STATUS] = batch_value(status),
+		[ANSWER_ANSWERED_AT] = batch_value(TimestampTzGetDatum(answered_at)),
 	};
 
 	(void) insert_row(&insert, answer, NULL);
-	PG_RETURN_VOID();
 }
 
 /* matches says whether a text matches a regular expression, as ~ does. */

@@ -114,7 +114,13 @@ static void tell_seller(const Row *quote, const char *signer_name, const char *p
 Datum
 scrm_apply_signature(PG_FUNCTION_ARGS)
 {
-	int64 quote_id = PG_GETARG_INT64(0);
+	signature_apply(PG_GETARG_INT64(0));
+	PG_RETURN_VOID();
+}
+
+void
+signature_apply(int64 quote_id)
+{
 	Row quote;
 	Row signature;
 	Row file;
@@ -122,7 +128,7 @@ scrm_apply_signature(PG_FUNCTION_ARGS)
 	if (!signature_find(quote_id, &signature))
 		elog(ERROR, "quote " INT64_FORMAT " has no signature", quote_id);
 	set_signed(quote_id, row_value(&signature, SIGNATURE_SIGNED_AT));
-	quote = quote_require(fcinfo->args[0]);
+	quote = quote_require(batch_value(Int64GetDatum(quote_id)));
 	supersede_others(row_value(&quote, QUOTE_COLUMN_OPPORTUNITY_ID));
 	if (row_is_null(&signature, SIGNATURE_ATTACHMENT_ID))
 		file = attach_document(&quote, &signature);
@@ -131,7 +137,6 @@ scrm_apply_signature(PG_FUNCTION_ARGS)
 	append_document_event(quote_id, &file);
 	tell_seller(&quote, TextDatumGetCString(row_value(&signature, SIGNATURE_SIGNER_NAME)),
 				quote_move_opportunity(&quote, "signed"));
-	PG_RETURN_VOID();
 }
 
 bool

@@ -29,4 +29,7 @@ typedef enum SignatureColumn
 /* The signature of a quote. Returns whether there is one */
 extern bool signature_find(int64 quote_id, Row *signature);
 
+/* What follows from the signature of a quote, which is there: see apply_signature() */
+extern void signature_apply(int64 quote_id);
+
 #endif /* SCRM_SIGNATURE_H */

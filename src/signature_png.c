@@ -7,8 +7,8 @@
 #include "fmgr.h"
 
 #include "compat.h"
-#include "png.h"
 #include "record.h"
+#include "signature_png.h"
 
 PG_FUNCTION_INFO_V1(scrm_check_signature_png);
 
@@ -18,18 +18,23 @@ pg_noreturn static void report_problem(PngProblem problem, const Png *png, size_
 Datum
 scrm_check_signature_png(PG_FUNCTION_ARGS)
 {
-	bytea *image = PG_GETARG_BYTEA_PP(0);
+	Png png = signature_png_check(PG_GETARG_BYTEA_PP(0));
+	Datum values[] = {Int32GetDatum((int32) png.width), Int32GetDatum((int32) png.height)};
+	bool nulls[] = {false, false};
+
+	PG_RETURN_DATUM(record_return(fcinfo, values, nulls));
+}
+
+Png
+signature_png_check(const bytea *image)
+{
 	size_t length = VARSIZE_ANY_EXHDR(image);
 	Png png;
 	PngProblem problem = png_check((const uint8_t *) VARDATA_ANY(image), length, &png);
-	Datum values[2];
-	bool nulls[2] = {false, false};
 
 	if (problem != PNG_FINE)
 		report_problem(problem, &png, length);
-	values[0] = Int32GetDatum((int32) png.width);
-	values[1] = Int32GetDatum((int32) png.height);
-	PG_RETURN_DATUM(record_return(fcinfo, values, nulls));
+	return png;
 }
 
 static void

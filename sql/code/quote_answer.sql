@@ -64,47 +64,8 @@ CREATE FUNCTION sales_crm.sign_quote(token text, snapshot_sha256 bytea, signer_n
 	signature_png bytea DEFAULT NULL, ip inet DEFAULT NULL, user_agent text DEFAULT NULL, request_key text DEFAULT NULL,
 	consent_text text DEFAULT NULL, code text DEFAULT NULL,
 	OUT status text, OUT answered_at timestamptz)
-RETURNS record LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off
-SET jit = off
-AS $$
-#variable_conflict use_variable
-DECLARE
-	payload CONSTANT jsonb := jsonb_build_object('answer', 'sign', 'snapshot', encode(snapshot_sha256, 'hex'), 'name', signer_name,
-		'email', signer_email, 'image', encode(sha256(signature_png), 'hex'), 'consent', consent_text);
-	answer record;
-BEGIN
-	answer := sales_crm.check_answer(token, request_key, payload);
-	IF answer.is_repeated THEN
-		status := answer.status;
-		answered_at := answer.answered_at;
-		RETURN;
-	END IF;
-	IF sign_quote.snapshot_sha256 IS DISTINCT FROM answer.snapshot_sha256 THEN
-		RAISE EXCEPTION 'quote % is not the one that was read', answer.number
-			USING ERRCODE = 'SC105', DETAIL = 'The hash given is not that of the quote.', HINT = 'Read it again, then sign.';
-	END IF;
-	PERFORM sales_crm.check_person(signer_name, signer_email, 'signer', true);
-	IF consent_text IS NULL OR consent_text !~ '\S' OR char_length(consent_text) > 10000 THEN
-		RAISE EXCEPTION 'what the signer agrees to is missing or too long'
-			USING ERRCODE = 'invalid_parameter_value', COLUMN = 'consent_text', HINT = 'Give the sentence as it was shown, of up to 10,000 characters.';
-	END IF;
-	IF signature_png IS NOT NULL THEN
-		PERFORM sales_crm.check_signature_png(signature_png);
-	END IF;
-	IF answer.needs_code THEN
-		PERFORM sales_crm.use_signing_code(answer.quote_link_id, code);
-	END IF;
-	INSERT INTO sales_crm.signature (quote_id, quote_link_id, signer_name, signer_email, image, consent_text, ip, user_agent, signed_at, snapshot_sha256)
-	VALUES (answer.quote_id, answer.quote_link_id, btrim(signer_name), nullif(btrim(signer_email), ''), signature_png, consent_text, ip,
-		left(user_agent, 1000), answer.answered_at, snapshot_sha256);
-	PERFORM sales_crm.apply_signature(answer.quote_id);
-	status := 'signed';
-	answered_at := answer.answered_at;
-	PERFORM sales_crm.remember_answer(answer.quote_id, request_key, payload, status, answered_at);
-END
-$$;
+RETURNS record LANGUAGE c
+AS 'MODULE_PATHNAME', 'scrm_sign_quote';
 COMMENT ON FUNCTION sales_crm.sign_quote(text, bytea, text, text, bytea, inet, text, text, text, text) IS
 	'The customer signs: status, evidence, signed document, opportunity and notification in one commit. snapshot_sha256 is that of what was read (open_quote()), signature_png the drawn signature or NULL for a typed name, consent_text the sentence agreed to as it was shown, request_key a key of the request: repeated, it returns the first result. code is the one sent by request_signing_code() where the template asks for it. Errors: SC102 to SC107, 22023';
 

@@ -60,7 +60,6 @@ INSERT INTO definer VALUES
 	('present_signing_code', 'whoever has the token of a link'),
 	('request_signing_code', 'whoever has the token of a link'),
 	('request_change', 'whoever has the token of a link'),
-	('sign_quote', 'whoever has the token of a link'),
 	-- The sender, which touches no table
 	('add_email_attachment', 'for the sender'),
 	('bury_message', 'for the sender'),
