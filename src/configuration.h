@@ -110,6 +110,7 @@ typedef struct Configuration
 	char *currency;	  /* the company's */
 	char *locale;	  /* the company's */
 	bool sends_email; /* the company has an address to send from */
+	bool signing_supersedes_others;
 	pg_tz *time_zone; /* the company's */
 	VatMethod vat_method;
 	bool prices_include_tax;

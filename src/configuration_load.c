@@ -98,7 +98,7 @@ load_company(Configuration *loading)
 			" c.vat_method, c.prices_include_tax,"
 			" (coalesce(c.max_discount_percent, 100) * 10000)::int8,"
 			" (coalesce(c.max_discount_percent_of_managers, 100) * 10000)::int8,"
-			" c.locale, c.sender_email IS NOT NULL"
+			" c.locale, c.sender_email IS NOT NULL, c.signing_supersedes_others"
 			" FROM sales_crm.company c",
 	};
 	char *time_zone;
@@ -123,6 +123,7 @@ load_company(Configuration *loading)
 	loading->max_discount[1] = loaded_int64(0, 7);
 	loading->locale = loaded_text(0, 8);
 	loading->sends_email = loaded_bool(0, 9);
+	loading->signing_supersedes_others = loaded_bool(0, 10);
 	time_zone = loaded_text(0, 2);
 	loading->time_zone = pg_tzset(time_zone);
 	if (loading->time_zone == NULL)

@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
@@ -21,6 +22,7 @@
 #include "plan.h"
 #include "quote.h"
 #include "quote_rule.h"
+#include "signature.h"
 
 PG_FUNCTION_INFO_V1(scrm_quote_rules);
 
@@ -94,6 +96,7 @@ static const QuoteRule rules[] = {
 };
 
 static bool holds(QuoteCondition condition, const QuoteChange *change);
+static bool is_signed(const QuoteChange *change, bool on_paper);
 static bool is_there(ScrmPlan *plan, const QuoteChange *change);
 static bool is_frozen(const QuoteChange *change);
 static bool is_hash(NullableDatum given, const bytea *hash);
@@ -179,20 +182,6 @@ scrm_quote_rules(PG_FUNCTION_ARGS)
 static bool
 holds(QuoteCondition condition, const QuoteChange *change)
 {
-	static ScrmPlan signature = {
-		.sql = "SELECT 1 FROM sales_crm.signature s JOIN sales_crm.quote q USING (quote_id)"
-			   " WHERE s.quote_id = $1 AND s.snapshot_sha256 = q.snapshot_sha256 AND NOT s.paper",
-		.nargs = 1,
-		.argtypes = {INT8OID},
-		.by_key = true,
-	};
-	static ScrmPlan paper = {
-		.sql = "SELECT 1 FROM sales_crm.signature s JOIN sales_crm.quote q USING (quote_id)"
-			   " WHERE s.quote_id = $1 AND s.snapshot_sha256 = q.snapshot_sha256 AND s.paper",
-		.nargs = 1,
-		.argtypes = {INT8OID},
-		.by_key = true,
-	};
 	static ScrmPlan refusal = {
 		.sql = "SELECT 1 FROM sales_crm.refusal r WHERE r.quote_id = $1",
 		.nargs = 1,
@@ -222,9 +211,9 @@ holds(QuoteCondition condition, const QuoteChange *change)
 		case WHEN_FROZEN:
 			return is_frozen(change);
 		case WHEN_SIGNED:
-			return !is_past(change) && is_there(&signature, change);
+			return !is_past(change) && is_signed(change, false);
 		case WHEN_SIGNED_ON_PAPER:
-			return is_there(&paper, change);
+			return is_signed(change, true);
 		case WHEN_CHANGE_REQUESTED:
 			return !is_past(change) && is_there(&change_request, change);
 		case WHEN_DECLINED:
@@ -240,6 +229,22 @@ holds(QuoteCondition condition, const QuoteChange *change)
 			return is_there(&follower, change);
 	}
 	return false;
+}
+
+/* is_signed says whether there is a signature, on paper or not, of what the quote says. */
+static bool
+is_signed(const QuoteChange *change, bool on_paper)
+{
+	NullableDatum hash = quote_value(&change->old_row, QUOTE_COLUMN_SNAPSHOT_SHA256);
+	Row signature;
+
+	/* That the statement itself has written counts */
+	CommandCounterIncrement();
+	return !hash.isnull &&
+		   signature_find(DatumGetInt64(quote_value(&change->old_row, QUOTE_COLUMN_ID).value),
+						  &signature) &&
+		   DatumGetBool(row_value(&signature, SIGNATURE_PAPER)) == on_paper &&
+		   datum_image_eq(row_value(&signature, SIGNATURE_SNAPSHOT_SHA256), hash.value, false, -1);
 }
 
 static bool

@@ -20,6 +20,7 @@
 
 #include "batch.h"
 #include "compat.h"
+#include "configuration.h"
 #include "digest.h"
 #include "insert.h"
 #include "json.h"
@@ -103,6 +104,7 @@ static RowMap stored_map = {
 
 static void set_signed(int64 quote_id, Datum signed_at);
 static void supersede_others(Datum opportunity_id);
+static bool has_open_quote(Datum opportunity_id);
 static Row attach_document(const Row *quote, const Row *signature);
 static bytea *utf8_bytes(text *document);
 static Datum document_name(const Row *quote);
@@ -169,9 +171,9 @@ static void
 supersede_others(Datum opportunity_id)
 {
 	static ScrmPlan find_plan = {
-		.sql = "SELECT q.quote_id FROM sales_crm.quote q"
-			   " WHERE (SELECT c.signing_supersedes_others FROM sales_crm.company c)"
-			   " AND q.opportunity_id = $1 AND q.status IN ('sent', 'viewed') ORDER BY q.quote_id",
+		.sql =
+			"SELECT q.quote_id FROM sales_crm.quote q"
+			" WHERE q.opportunity_id = $1 AND q.status IN ('sent', 'viewed') ORDER BY q.quote_id",
 		.nargs = 1,
 		.argtypes = {INT8OID},
 		.by_key = true,
@@ -186,6 +188,8 @@ supersede_others(Datum opportunity_id)
 	SPITupleTable *others;
 	uint64 nothers;
 
+	if (!configuration_get()->signing_supersedes_others || !has_open_quote(opportunity_id))
+		return;
 	plan_begin();
 	nothers = plan_run(&find_plan, PLAN_WRITE, &opportunity_id, NULL);
 	others = SPI_tuptable;
@@ -196,6 +200,24 @@ supersede_others(Datum opportunity_id)
 		(void) plan_run(&supersede_plan, PLAN_WRITE, &other.value, NULL);
 	}
 	plan_end();
+}
+
+static bool
+has_open_quote(Datum opportunity_id)
+{
+	static Lookup lookup = {
+		.map = &quote_table,
+		.ncolumns = 1,
+		.columns = {QUOTE_COLUMN_OPPORTUNITY_ID},
+	};
+	LookupScan scan;
+	bool found = false;
+
+	lookup_begin(&scan, &lookup, LOOKUP_STATEMENT, &opportunity_id);
+	while (!found && lookup_next(&scan))
+		found = (IN(quote_status(&scan.row)) & IN_OPEN) != 0;
+	lookup_end(&scan);
+	return found;
 }
 
 static Row
