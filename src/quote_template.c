@@ -2,10 +2,9 @@
  * quote_template.c
  *		Keeps the templates of quotes parsed, and makes documents of them.
  *
- * A company has few, and each is some kilobytes to decompress, hash and parse. What is kept is known
- * by the version of its row: where it is and which transaction wrote it.
+ * A company has few, and each is some kilobytes to decompress, hash and parse.
  *
- * Memory: a context per template, until another version or another template takes its place.
+ * Memory: that of kept_row.h.
  */
 #include "postgres.h"
 
@@ -13,10 +12,10 @@
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/jsonb.h"
-#include "utils/memutils.h"
 
 #include "compat.h"
 #include "digest.h"
+#include "kept_row.h"
 #include "lookup.h"
 #include "quote_template.h"
 #include "quote_view.h"
@@ -49,12 +48,8 @@ static RowMap table_map = {
 	.attnums = attnums,
 };
 
-static QuoteTemplate kept[MAX_KEPT];
-static int next_place;
-
 static QuoteTemplate *get(int64 quote_template_id);
-static QuoteTemplate *find_kept(int64 quote_template_id);
-static void keep(QuoteTemplate *template, const LookupScan *scan);
+static void read_row(void *thing, const Row *row);
 static void prepare(QuoteTemplate *template);
 static char *digest(const text *body, Jsonb *partials);
 
@@ -82,8 +77,15 @@ static QuoteTemplate *
 get(int64 quote_template_id)
 {
 	static Lookup lookup = {.map = &table_map, .ncolumns = 1, .columns = {TEMPLATE_ID}};
+	static QuoteTemplate places[MAX_KEPT];
+	static KeptRows kept = {
+		.places = places,
+		.nplaces = MAX_KEPT,
+		.size = sizeof(QuoteTemplate),
+		.read = read_row,
+	};
 	Datum key[] = {Int64GetDatum(quote_template_id)};
-	QuoteTemplate *template = find_kept(quote_template_id);
+	QuoteTemplate *template;
 	LookupScan scan;
 
 	lookup_begin(&scan, &lookup, LOOKUP_STATEMENT, key);
@@ -93,55 +95,29 @@ get(int64 quote_template_id)
 				 errmsg("quote template " INT64_FORMAT " does not exist", quote_template_id),
 				 errhint("SELECT quote_template_id, name FROM sales_crm.quote_template shows those "
 						 "there are.")));
-	if (template->quote_template_id != quote_template_id || template->xmin != scan.xmin ||
-		!ItemPointerEquals(&template->place, &scan.place))
-		keep(template, &scan);
+	template = kept_row_get(&kept, quote_template_id, &scan);
 	lookup_end(&scan);
 	return template;
 }
 
-/* find_kept returns the place of a template, or the one that it is to take. */
-static QuoteTemplate *
-find_kept(int64 quote_template_id)
-{
-	for (int i = 0; i < MAX_KEPT; i++)
-	{
-		if (kept[i].quote_template_id == quote_template_id)
-			return &kept[i];
-	}
-	next_place = (next_place + 1) % MAX_KEPT;
-	return &kept[next_place];
-}
-
-/* keep reads the present row of a scan. An error leaves nothing kept. */
 static void
-keep(QuoteTemplate *template, const LookupScan *scan)
+read_row(void *thing, const Row *row)
 {
-	const Row *row = &scan->row;
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sales_crm quote template",
-												  ALLOCSET_SMALL_SIZES);
-	MemoryContext caller = MemoryContextSwitchTo(context);
-	QuoteTemplate new = {.xmin = scan->xmin, .place = scan->place, .context = context};
+	QuoteTemplate *template = thing;
 
-	new.quote_template_id = DatumGetInt64(row_value(row, TEMPLATE_ID));
-	new.name = DatumGetTextPCopy(row_value(row, TEMPLATE_NAME));
-	new.code_above = row_nullable(row, TEMPLATE_CODE_ABOVE);
-	if (!new.code_above.isnull)
-		new.code_above.value = datumCopy(new.code_above.value, false, -1);
-	new.body = DatumGetTextPCopy(row_value(row, TEMPLATE_BODY));
-	new.partials = DatumGetJsonbPCopy(row_value(row, TEMPLATE_PARTIALS));
-	new.sha256 = digest(new.body, new.partials);
-	MemoryContextSwitchTo(caller);
-	if (template->context != NULL)
-		MemoryContextDelete(template->context);
-	MemoryContextSetParent(context, TopMemoryContext);
-	*template = new;
+	template->name = DatumGetTextPCopy(row_value(row, TEMPLATE_NAME));
+	template->code_above = row_nullable(row, TEMPLATE_CODE_ABOVE);
+	if (!template->code_above.isnull)
+		template->code_above.value = datumCopy(template->code_above.value, false, -1);
+	template->body = DatumGetTextPCopy(row_value(row, TEMPLATE_BODY));
+	template->partials = DatumGetJsonbPCopy(row_value(row, TEMPLATE_PARTIALS));
+	template->sha256 = digest(template->body, template->partials);
 }
 
 static void
 prepare(QuoteTemplate *template)
 {
-	MemoryContext caller = MemoryContextSwitchTo(template->context);
+	MemoryContext caller = MemoryContextSwitchTo(template->kept.context);
 
 	template->partial_tree = render_tree(&template->partials->root);
 	template->prepared = render_prepare(template->body);

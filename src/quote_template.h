@@ -7,17 +7,14 @@
 
 #include "postgres.h"
 
-#include "storage/itemptr.h"
 #include "utils/jsonb.h"
 
+#include "kept_row.h"
 #include "mustache.h"
 
 typedef struct QuoteTemplate
 {
-	int64 quote_template_id; /* 0: none is kept here */
-	TransactionId xmin;		 /* with the place, the version of the row */
-	ItemPointerData place;
-	MemoryContext context; /* of all that follows */
+	KeptRow kept;
 	text *name;
 	char *sha256; /* of body and partials, in hexadecimal */
 	NullableDatum code_above;
