@@ -25,7 +25,8 @@
 
 static void open_table(LookupScan *scan, Lookup *lookup, LookupTime time);
 static Snapshot snapshot_of(LookupTime time);
-static void close_table(LookupScan *scan);
+static HeapTuple next_tuple(LookupScan *scan);
+static void close_scan(LookupScan *scan);
 static void
 fill_keys(const LookupScan *scan, const Lookup *lookup, const Datum *keys, int nkeys, ScanKey same);
 static void new_arrays(Row *row);
@@ -41,6 +42,7 @@ lookup_begin(LookupScan *scan, Lookup *lookup, LookupTime time, const Datum *key
 
 	open_table(scan, lookup, time);
 	fill_keys(scan, lookup, keys, lookup->ncolumns, same);
+	scan->ordered = NULL;
 	scan->scan = systable_beginscan(scan->relation, lookup->index, OidIsValid(lookup->index),
 									scan->snapshot, lookup->ncolumns, same);
 }
@@ -48,7 +50,7 @@ lookup_begin(LookupScan *scan, Lookup *lookup, LookupTime time, const Datum *key
 bool
 lookup_next(LookupScan *scan)
 {
-	HeapTuple tuple = systable_getnext(scan->scan);
+	HeapTuple tuple = next_tuple(scan);
 
 	if (!HeapTupleIsValid(tuple))
 		return false;
@@ -61,8 +63,7 @@ lookup_next(LookupScan *scan)
 void
 lookup_end(LookupScan *scan)
 {
-	systable_endscan(scan->scan);
-	close_table(scan);
+	close_scan(scan);
 	pfree(scan->row.values);
 	pfree(scan->row.nulls);
 }
@@ -75,8 +76,7 @@ lookup_row(Lookup *lookup, LookupTime time, const Datum *keys, Row *row)
 
 	lookup_begin(&scan, lookup, time, keys);
 	found = copy_row(&scan, systable_getnext(scan.scan), row);
-	systable_endscan(scan.scan);
-	close_table(&scan);
+	close_scan(&scan);
 	return found;
 }
 
@@ -104,29 +104,34 @@ lookup_rows(Lookup *lookup, LookupTime time, const Datum *keys, Row **rows)
 	return count;
 }
 
-bool
-lookup_last(Lookup *lookup, LookupTime time, const Datum *keys, Row *row)
+void
+lookup_begin_backward(LookupScan *scan, Lookup *lookup, LookupTime time, const Datum *keys)
 {
 	int nkeys = lookup->ncolumns - 1;
 	ScanKeyData same[LOOKUP_MAX_KEYS];
-	LookupScan scan;
-	Relation index;
-	bool found;
 
-	open_table(&scan, lookup, time);
+	open_table(scan, lookup, time);
 	if (!OidIsValid(lookup->index))
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("sales_crm.%s has no index on \"%s\" and \"%s\"", lookup->map->table,
 							   lookup->map->columns[lookup->columns[0]].name,
 							   lookup->map->columns[lookup->columns[1]].name),
 						errhint("Create the index or the unique constraint that is missing.")));
-	fill_keys(&scan, lookup, keys, nkeys, same);
-	index = index_open(lookup->index, AccessShareLock);
-	scan.scan = systable_beginscan_ordered(scan.relation, index, scan.snapshot, nkeys, same);
-	found = copy_row(&scan, systable_getnext_ordered(scan.scan, BackwardScanDirection), row);
-	systable_endscan_ordered(scan.scan);
-	index_close(index, NoLock);
-	close_table(&scan);
+	fill_keys(scan, lookup, keys, nkeys, same);
+	scan->ordered = index_open(lookup->index, AccessShareLock);
+	scan->scan =
+		systable_beginscan_ordered(scan->relation, scan->ordered, scan->snapshot, nkeys, same);
+}
+
+bool
+lookup_last(Lookup *lookup, LookupTime time, const Datum *keys, Row *row)
+{
+	LookupScan scan;
+	bool found;
+
+	lookup_begin_backward(&scan, lookup, time, keys);
+	found = copy_row(&scan, next_tuple(&scan), row);
+	close_scan(&scan);
 	return found;
 }
 
@@ -168,9 +173,25 @@ snapshot_of(LookupTime time)
 	return GetLatestSnapshot();
 }
 
-static void
-close_table(LookupScan *scan)
+/* next_tuple returns the next one in the direction of the scan, or NULL. */
+static HeapTuple
+next_tuple(LookupScan *scan)
 {
+	if (scan->ordered != NULL)
+		return systable_getnext_ordered(scan->scan, BackwardScanDirection);
+	return systable_getnext(scan->scan);
+}
+
+static void
+close_scan(LookupScan *scan)
+{
+	if (scan->ordered != NULL)
+	{
+		systable_endscan_ordered(scan->scan);
+		index_close(scan->ordered, NoLock);
+	}
+	else
+		systable_endscan(scan->scan);
 	UnregisterSnapshot(scan->snapshot);
 	table_close(scan->relation, NoLock);
 }

@@ -33,6 +33,7 @@ typedef struct LookupScan
 	Relation relation;
 	Snapshot snapshot;
 	SysScanDesc scan;
+	Relation ordered;	   /* the index, while it is read backward */
 	Row row;			   /* the present one, after lookup_next() */
 	ItemPointerData place; /* where it is; the same */
 	TransactionId xmin;	   /* who wrote it; the same */
@@ -49,7 +50,14 @@ typedef enum LookupTime
 /* keys are values of the columns. Without an index that has them, all of the table is read */
 extern void lookup_begin(LookupScan *scan, Lookup *lookup, LookupTime time, const Datum *keys);
 
-/* Gives the next row, in no order, until the next call; false after the last one */
+/*
+ * The same for the rows with the key in all columns but the last, the greatest value in that first.
+ * Errors: 55000 when no index has the columns
+ */
+extern void
+lookup_begin_backward(LookupScan *scan, Lookup *lookup, LookupTime time, const Datum *keys);
+
+/* Gives the next row, in no order unless backward, until the next call; false after the last one */
 extern bool lookup_next(LookupScan *scan);
 extern void lookup_end(LookupScan *scan);
 
@@ -59,10 +67,7 @@ extern bool lookup_row(Lookup *lookup, LookupTime time, const Datum *keys, Row *
 /* All rows with a key, in no order, in the current memory context. Returns how many there are */
 extern int lookup_rows(Lookup *lookup, LookupTime time, const Datum *keys, Row **rows);
 
-/*
- * Of the rows with the key in all columns but the last, the one with the greatest value in that.
- * Returns whether there is one. Errors: 55000 when no index has the columns
- */
+/* The first row of a scan backward. Returns whether there is one. Errors: 55000 */
 extern bool lookup_last(Lookup *lookup, LookupTime time, const Datum *keys, Row *row);
 
 #endif /* SCRM_LOOKUP_H */
