@@ -13,6 +13,7 @@
 
 #include "lib/stringinfo.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
@@ -214,4 +215,10 @@ column_array(const Batch *batch, int column)
 	get_typlenbyvalalign(type, &typlen, &typbyval, &typalign);
 	return PointerGetDatum(construct_md_array(batch->values[column], batch->nulls[column], 1,
 											  &nrows, &lower, type, typlen, typbyval, typalign));
+}
+
+NullableDatum
+batch_text(const char *text)
+{
+	return text == NULL ? batch_null() : batch_value(CStringGetTextDatum(text));
 }

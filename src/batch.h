@@ -63,6 +63,9 @@ batch_null(void)
 	return (NullableDatum){.value = (Datum) 0, .isnull = true};
 }
 
+/* A text, NULL for NULL */
+extern NullableDatum batch_text(const char *text);
+
 /* A key, of which 0 means NULL */
 static inline NullableDatum
 batch_key(int64 key)

@@ -82,7 +82,6 @@ static NullableDatum quote_seller(const Row *quote);
 static void leave_notification(const Row *quote, NullableDatum member_id, NullableDatum locale,
 							   const char *event, const char *body);
 static const char *subject_format(const char *event, const char *locale);
-static NullableDatum nullable_text(const char *string);
 
 /* quote_id bigint */
 Datum
@@ -164,11 +163,11 @@ leave_notification(const Row *quote, NullableDatum member_id, NullableDatum loca
 			psprintf(format, TextDatumGetCString(row_value(quote, QUOTE_COLUMN_CUSTOMER_NAME)),
 					 TextDatumGetCString(row_value(quote, QUOTE_COLUMN_NUMBER)));
 	notification[NOTIFICATION_MEMBER_ID] = member_id;
-	notification[NOTIFICATION_EVENT] = nullable_text(event);
+	notification[NOTIFICATION_EVENT] = batch_text(event);
 	notification[NOTIFICATION_OPPORTUNITY_ID] = quote_value(quote, QUOTE_COLUMN_OPPORTUNITY_ID);
 	notification[NOTIFICATION_QUOTE_ID] = quote_value(quote, QUOTE_COLUMN_ID);
-	notification[NOTIFICATION_SUBJECT] = nullable_text(subject);
-	notification[NOTIFICATION_BODY] = nullable_text(body == NULL || body[0] == '\0' ? NULL : body);
+	notification[NOTIFICATION_SUBJECT] = batch_text(subject);
+	notification[NOTIFICATION_BODY] = batch_text(body == NULL || body[0] == '\0' ? NULL : body);
 	(void) insert_row(&insert, notification, NULL);
 }
 
@@ -188,10 +187,4 @@ subject_format(const char *event, const char *locale)
 			return pg_any_to_server(format, (int) strlen(format), PG_UTF8);
 	}
 	return NULL;
-}
-
-static NullableDatum
-nullable_text(const char *string)
-{
-	return string == NULL ? batch_null() : batch_value(CStringGetTextDatum(string));
 }

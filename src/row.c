@@ -72,6 +72,12 @@ row_map_fill(const RowMap *map, AttrNumber *attnums, TupleDesc tupdesc)
 		attnums[i] = find_column(map->table, &map->columns[i], tupdesc);
 }
 
+char *
+row_text(const Row *row, int column)
+{
+	return row_is_null(row, column) ? NULL : TextDatumGetCString(row_value(row, column));
+}
+
 Row
 row_copy(const Row *row)
 {

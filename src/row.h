@@ -88,6 +88,9 @@ row_nullable(const Row *row, int column)
 	return (NullableDatum){.value = row_value(row, column), .isnull = row_is_null(row, column)};
 }
 
+/* A column of type text, NULL for NULL */
+extern char *row_text(const Row *row, int column);
+
 /* The same row in arrays of its own, to be written to; values are those of the first */
 extern Row row_copy(const Row *row);
 

@@ -92,7 +92,6 @@ static MustacheValue read_event(const Evidence *evidence, const Row *event);
 static int compare_events(const void *a, const void *b);
 static char *who_did(const Row *event);
 static char *recipient_name(NullableDatum quote_link_id);
-static char *column_text(const Row *row, int column);
 
 /* quote_id bigint: text */
 Datum
@@ -139,10 +138,10 @@ read_signature(const Evidence *evidence, const Row *signature)
 		RENDER_MEMBER("typed", render_boolean(typed)),
 		RENDER_MEMBER("on_paper", render_boolean(on_paper)),
 		RENDER_MEMBER("signed_at", evidence_signed_at(evidence, &at)),
-		RENDER_MEMBER("user_agent", render_text(column_text(signature, SIGNATURE_USER_AGENT))),
-		RENDER_MEMBER("signer_name", render_text(column_text(signature, SIGNATURE_SIGNER_NAME))),
-		RENDER_MEMBER("consent_text", render_text(column_text(signature, SIGNATURE_CONSENT_TEXT))),
-		RENDER_MEMBER("signer_email", render_text(column_text(signature, SIGNATURE_SIGNER_EMAIL))),
+		RENDER_MEMBER("user_agent", render_text(row_text(signature, SIGNATURE_USER_AGENT))),
+		RENDER_MEMBER("signer_name", render_text(row_text(signature, SIGNATURE_SIGNER_NAME))),
+		RENDER_MEMBER("consent_text", render_text(row_text(signature, SIGNATURE_CONSENT_TEXT))),
+		RENDER_MEMBER("signer_email", render_text(row_text(signature, SIGNATURE_SIGNER_EMAIL))),
 		RENDER_MEMBER("snapshot_sha256", render_text(digest_hex(sha256))),
 	};
 
@@ -241,7 +240,7 @@ who_did(const Row *event)
 	char *name;
 
 	if (member_find(row_nullable(event, EVENT_MEMBER_ID), &member))
-		name = column_text(&member, MEMBER_NAME);
+		name = row_text(&member, MEMBER_NAME);
 	else
 		name = json_text(&DatumGetJsonbP(row_value(event, EVENT_DATA))->root, "signer_name");
 	if (name == NULL)
@@ -257,12 +256,6 @@ recipient_name(NullableDatum quote_link_id)
 
 	if (quote_link_id.isnull || !lookup_row(&lookup, LOOKUP_STATEMENT, &quote_link_id.value, &link))
 		return NULL;
-	return column_text(&link, row_is_null(&link, LINK_RECIPIENT_NAME) ? LINK_RECIPIENT_EMAIL
-																	  : LINK_RECIPIENT_NAME);
-}
-
-static char *
-column_text(const Row *row, int column)
-{
-	return row_is_null(row, column) ? NULL : TextDatumGetCString(row_value(row, column));
+	return row_text(&link, row_is_null(&link, LINK_RECIPIENT_NAME) ? LINK_RECIPIENT_EMAIL
+																   : LINK_RECIPIENT_NAME);
 }
