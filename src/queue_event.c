@@ -12,28 +12,40 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "company_row.h"
 #include "compat.h"
 #include "configuration.h"
+#include "email_header.h"
+#include "email_template.h"
 #include "live_event.h"
 #include "lookup.h"
 #include "member_row.h"
 #include "opportunity.h"
 #include "plan.h"
+#include "queue_email.h"
 #include "queue_event.h"
 #include "queue_pdf.h"
 #include "quote.h"
+#include "signature.h"
 
 PG_FUNCTION_INFO_V1(scrm_queue_event);
 
 #define EVENT_SENT "quote.sent"
 #define EVENT_SIGNED "quote.signed"
+#define EVENT_CONFIRMED "quote.confirmed"
 
 static void ask_for_pdf(const Row *quote, const char *event);
 static void confirm_signature(const Row *quote);
+static char *signer_address(const Row *signature);
+static char *recipient_email(Datum quote_link_id);
+static void
+await_document(NullableDatum quote_id, NullableDatum *attachments, NullableDatum *waits_for);
+static void begin_email(NullableDatum *email, const Row *quote, const char *event);
 static bool is_for_owner(const char *event);
-static void queue_email(const Row *quote, const char *event, const Jsonb *data);
+static void tell_owner(const Row *quote, const char *event, const Jsonb *data);
 static bool has_webhooks(void);
 static void queue_webhooks(const Row *quote, const char *event, const Jsonb *data);
 static void run(ScrmPlan *plan, const NullableDatum *arguments);
@@ -59,7 +71,7 @@ queue_event(const Row *quote, const char *event, const Jsonb *data)
 		if (strcmp(event, EVENT_SIGNED) == 0)
 			confirm_signature(quote);
 		if (is_for_owner(event))
-			queue_email(quote, event, data);
+			tell_owner(quote, event, data);
 	}
 	if (has_webhooks())
 		queue_webhooks(quote, event, data);
@@ -83,17 +95,97 @@ ask_for_pdf(const Row *quote, const char *event)
 		(void) queue_pdf(quote, PDF_OF_SIGNED);
 }
 
+/*
+ * confirm_signature brings the signed document to whoever signed: to the recipient of the link, else to
+ * the address that the signer gave. Whatever that is, the signature counts.
+ */
 static void
 confirm_signature(const Row *quote)
 {
+	NullableDatum quote_id = quote_value(quote, QUOTE_COLUMN_ID);
+	NullableDatum email[EMAIL_ARGUMENTS];
+	char *address;
+	Row company = company_get();
+	Row signature;
+
+	if (!signature_find(DatumGetInt64(quote_id.value), &signature) ||
+		DatumGetBool(row_value(&signature, SIGNATURE_PAPER)))
+		return;
+	address = signer_address(&signature);
+	if (address == NULL || !email_address_is_valid(address) ||
+		email_template_find(EVENT_CONFIRMED, row_text(quote, QUOTE_COLUMN_LOCALE),
+							row_text(&company, COMPANY_LOCALE)) == 0)
+		return;
+	begin_email(email, quote, EVENT_CONFIRMED);
+	email[EMAIL_TO_ADDRESS] = batch_text(address);
+	email[EMAIL_TO_NAME] =
+		batch_text(email_header_text(row_text(&signature, SIGNATURE_SIGNER_NAME)));
+	email[EMAIL_LOCALE] = quote_value(quote, QUOTE_COLUMN_LOCALE);
+	email[EMAIL_DEDUP_KEY] =
+		batch_text(psprintf(EVENT_CONFIRMED " " INT64_FORMAT, DatumGetInt64(quote_id.value)));
+	await_document(quote_id, &email[EMAIL_ATTACHMENTS], &email[EMAIL_WAITS_FOR]);
+	(void) queue_email(email);
+}
+
+static char *
+signer_address(const Row *signature)
+{
+	char *address = NULL;
+
+	if (!row_is_null(signature, SIGNATURE_QUOTE_LINK_ID))
+		address = recipient_email(row_value(signature, SIGNATURE_QUOTE_LINK_ID));
+	return address != NULL ? address : row_text(signature, SIGNATURE_SIGNER_EMAIL);
+}
+
+static char *
+recipient_email(Datum quote_link_id)
+{
+	static const RowColumn columns[] = {{"quote_link_id", INT8OID}, {"recipient_email", TEXTOID}};
+	static AttrNumber attnums[lengthof(columns)];
+	static RowMap map = {
+		.table = "quote_link",
+		.columns = columns,
+		.ncolumns = lengthof(columns),
+		.attnums = attnums,
+	};
+	static Lookup lookup = {.map = &map, .ncolumns = 1};
+	Row link;
+
+	return lookup_row(&lookup, LOOKUP_STATEMENT, &quote_link_id, &link) ? row_text(&link, 1) : NULL;
+}
+
+/* await_document gets the signed document, or the message that has it made. */
+static void
+await_document(NullableDatum quote_id, NullableDatum *attachments, NullableDatum *waits_for)
+{
 	static ScrmPlan plan = {
-		.sql = "SELECT sales_crm.confirm_signature($1)",
+		.sql = "SELECT array_remove(array[a.attachment_id], NULL), a.waits_for"
+			   " FROM sales_crm.await_pdf($1, 'signed') a",
 		.nargs = 1,
 		.argtypes = {INT8OID},
 	};
-	NullableDatum arguments[] = {quote_value(quote, QUOTE_COLUMN_ID)};
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext spi;
 
-	run(&plan, arguments);
+	plan_begin();
+	(void) plan_run(&plan, PLAN_WRITE, &quote_id.value, NULL);
+	*waits_for = plan_value(SPI_tuptable, 0, 2);
+	spi = MemoryContextSwitchTo(caller);
+	*attachments = plan_value(SPI_tuptable, 0, 1);
+	attachments->value = PointerGetDatum(DatumGetArrayTypePCopy(attachments->value));
+	MemoryContextSwitchTo(spi);
+	plan_end();
+}
+
+/* begin_email fills in what an e-mail is about, and nothing else. */
+static void
+begin_email(NullableDatum *email, const Row *quote, const char *event)
+{
+	for (int i = 0; i < EMAIL_ARGUMENTS; i++)
+		email[i] = batch_null();
+	email[EMAIL_EVENT] = batch_text(event);
+	email[EMAIL_QUOTE_ID] = quote_value(quote, QUOTE_COLUMN_ID);
+	email[EMAIL_OPPORTUNITY_ID] = quote_value(quote, QUOTE_COLUMN_OPPORTUNITY_ID);
 }
 
 /*
@@ -104,7 +196,7 @@ static bool
 is_for_owner(const char *event)
 {
 	static const char *const for_customers[] = {EVENT_SENT, "quote.reminder", "quote.code",
-												"quote.confirmed"};
+												EVENT_CONFIRMED};
 
 	for (size_t i = 0; i < lengthof(for_customers); i++)
 	{
@@ -115,39 +207,29 @@ is_for_owner(const char *event)
 }
 
 static void
-queue_email(const Row *quote, const char *event, const Jsonb *data)
+tell_owner(const Row *quote, const char *event, const Jsonb *data)
 {
-	static ScrmPlan plan = {
-		.sql = "SELECT sales_crm.queue_email($1, $2, sales_crm.header_text($3), $4, $5,"
-			   " opportunity_id => $6, quote_id => $7, member_id => $8,"
-			   " dedup_key => format('%s %s %s', $1, $7, $8))",
-		.nargs = 8,
-		.argtypes = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, INT8OID, INT8OID, INT8OID},
-	};
 	NullableDatum opportunity_id = quote_value(quote, QUOTE_COLUMN_OPPORTUNITY_ID);
+	NullableDatum email[EMAIL_ARGUMENTS];
 	OpportunityRow opportunity;
 	Row owner;
 
 	if (!opportunity_find(DatumGetInt64(opportunity_id.value), &opportunity) ||
-		!member_find(opportunity_nullable(&opportunity, OPPORTUNITY_OWNER_ID), &owner))
+		!member_find(opportunity_nullable(&opportunity, OPPORTUNITY_OWNER_ID), &owner) ||
+		!DatumGetBool(row_value(&owner, MEMBER_ACTIVE)) ||
+		!DatumGetBool(row_value(&owner, MEMBER_NOTIFY_BY_EMAIL)) ||
+		row_is_null(&owner, MEMBER_EMAIL))
 		return;
-	if (DatumGetBool(row_value(&owner, MEMBER_ACTIVE)) &&
-		DatumGetBool(row_value(&owner, MEMBER_NOTIFY_BY_EMAIL)) &&
-		!row_is_null(&owner, MEMBER_EMAIL))
-	{
-		NullableDatum arguments[] = {
-			batch_value(CStringGetTextDatum(event)),
-			row_nullable(&owner, MEMBER_EMAIL),
-			row_nullable(&owner, MEMBER_NAME),
-			row_nullable(&owner, MEMBER_LOCALE),
-			{.value = PointerGetDatum(data), .isnull = data == NULL},
-			opportunity_id,
-			quote_value(quote, QUOTE_COLUMN_ID),
-			row_nullable(&owner, MEMBER_ID),
-		};
-
-		run(&plan, arguments);
-	}
+	begin_email(email, quote, event);
+	email[EMAIL_TO_ADDRESS] = row_nullable(&owner, MEMBER_EMAIL);
+	email[EMAIL_TO_NAME] = batch_text(email_header_text(row_text(&owner, MEMBER_NAME)));
+	email[EMAIL_LOCALE] = row_nullable(&owner, MEMBER_LOCALE);
+	email[EMAIL_DATA] = (NullableDatum){.value = PointerGetDatum(data), .isnull = data == NULL};
+	email[EMAIL_MEMBER_ID] = row_nullable(&owner, MEMBER_ID);
+	email[EMAIL_DEDUP_KEY] = batch_text(psprintf("%s " INT64_FORMAT " " INT64_FORMAT, event,
+												 DatumGetInt64(row_value(quote, QUOTE_COLUMN_ID)),
+												 DatumGetInt64(row_value(&owner, MEMBER_ID))));
+	(void) queue_email(email);
 }
 
 /* has_webhooks says whether there is an active one. */

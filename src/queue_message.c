@@ -21,6 +21,7 @@
 #include "plan.h"
 #include "queue_message.h"
 #include "row.h"
+#include "update.h"
 
 PG_FUNCTION_INFO_V1(scrm_queue_message);
 
@@ -52,6 +53,24 @@ static RowMap message_map = {
 	.columns = message_columns,
 	.ncolumns = lengthof(message_columns),
 	.attnums = message_attnums,
+};
+
+typedef enum FiledColumn
+{
+	FILED_MESSAGE_ID,
+	FILED_EMAIL_ID,
+} FiledColumn;
+
+static const RowColumn filed_columns[] = {
+	[FILED_MESSAGE_ID] = {"message_id", INT8OID},
+	[FILED_EMAIL_ID] = {"email_id", INT8OID},
+};
+static AttrNumber filed_attnums[lengthof(filed_columns)];
+static RowMap filed_map = {
+	.table = "message_body",
+	.columns = filed_columns,
+	.ncolumns = lengthof(filed_columns),
+	.attnums = filed_attnums,
 };
 
 static bool insert_body(const NullableDatum *body);
@@ -136,4 +155,16 @@ insert_message(NullableDatum message_id, const NullableDatum *message)
 	};
 
 	return insert_row(&insert, values, NULL);
+}
+
+void
+queue_message_filed(NullableDatum message_id, NullableDatum email_id)
+{
+	static Update update = {
+		.lookup = {.map = &filed_map, .ncolumns = 1, .columns = {FILED_MESSAGE_ID}},
+		.ncolumns = 1,
+		.columns = {FILED_EMAIL_ID},
+	};
+
+	(void) update_row(&update, message_id.value, &email_id);
 }

@@ -29,4 +29,7 @@ typedef enum MessageArgument
 /* Queues a message and returns its key; NULL where its dedup_key was queued before */
 extern NullableDatum queue_message(const NullableDatum *message);
 
+/* Notes which e-mail, as it is filed, a message delivers; NULL: none */
+extern void queue_message_filed(NullableDatum message_id, NullableDatum email_id);
+
 #endif /* SCRM_QUEUE_MESSAGE_H */

@@ -49,6 +49,7 @@ static const RowColumn columns[SIGNATURE_COLUMNS] = {
 	[SIGNATURE_SIGNED_AT] = {"signed_at", TIMESTAMPTZOID},
 	[SIGNATURE_SNAPSHOT_SHA256] = {"snapshot_sha256", BYTEAOID},
 	[SIGNATURE_ATTACHMENT_ID] = {"attachment_id", INT8OID},
+	[SIGNATURE_QUOTE_LINK_ID] = {"quote_link_id", INT8OID},
 };
 static AttrNumber attnums[SIGNATURE_COLUMNS];
 static RowMap table_map = {

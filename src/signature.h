@@ -22,9 +22,10 @@ typedef enum SignatureColumn
 	SIGNATURE_SIGNED_AT,
 	SIGNATURE_SNAPSHOT_SHA256,
 	SIGNATURE_ATTACHMENT_ID,
+	SIGNATURE_QUOTE_LINK_ID,
 } SignatureColumn;
 
-#define SIGNATURE_COLUMNS (SIGNATURE_ATTACHMENT_ID + 1)
+#define SIGNATURE_COLUMNS (SIGNATURE_QUOTE_LINK_ID + 1)
 
 /* The signature of a quote. Returns whether there is one */
 extern bool signature_find(int64 quote_id, Row *signature);

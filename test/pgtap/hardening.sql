@@ -48,7 +48,6 @@ INSERT INTO definer VALUES
 	('add_quote_link', 'inner part of make_quote_link()'),
 	('log_access', 'access_log is nobody''s to write'),
 	('person_keys', 'inner part of export_person()'),
-	('queue_email', 'the outbox is nobody''s to write'),
 	('tell_assignment', 'notifications of somebody else'),
 	('queue_webhooks', 'the outbox is nobody''s to write'),
 	-- Customers, by token
