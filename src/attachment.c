@@ -21,6 +21,7 @@
 #include "utils/rel.h"
 
 #include "batch.h"
+#include "company_row.h"
 #include "compat.h"
 #include "digest.h"
 #include "lookup.h"
@@ -62,24 +63,6 @@ static RowMap table_map = {
 	.columns = columns,
 	.ncolumns = ATTACHMENT_COLUMNS,
 	.attnums = attnums,
-};
-
-typedef enum CompanyColumn
-{
-	COMPANY_ID,
-	COMPANY_MAX_BYTES,
-} CompanyColumn;
-
-static const RowColumn company_columns[] = {
-	[COMPANY_ID] = {"company_id", INT2OID},
-	[COMPANY_MAX_BYTES] = {"attachment_max_bytes", INT4OID},
-};
-static AttrNumber company_attnums[lengthof(company_columns)];
-static RowMap company_map = {
-	.table = "company",
-	.columns = company_columns,
-	.ncolumns = lengthof(company_columns),
-	.attnums = company_attnums,
 };
 
 static void refuse_change(const TriggerData *trigger, const AttrNumber *places);
@@ -202,13 +185,9 @@ check_size(const Row *row, int64 size)
 static int64
 max_bytes(void)
 {
-	static Lookup lookup = {.map = &company_map, .ncolumns = 1, .columns = {COMPANY_ID}};
-	Datum key[] = {Int16GetDatum(1)};
-	Row company;
+	Row company = company_get();
 
-	if (!lookup_row(&lookup, LOOKUP_STATEMENT, key, &company))
-		return PG_INT64_MAX;
-	return DatumGetInt32(row_value(&company, COMPANY_MAX_BYTES));
+	return DatumGetInt32(row_value(&company, COMPANY_ATTACHMENT_MAX_BYTES));
 }
 
 /* is_signed_document says whether a signature waits for it. */

@@ -20,9 +20,14 @@ static const RowColumn columns[COMPANY_COLUMNS] = {
 	[COMPANY_PORTAL_URL] = {"portal_url", TEXTOID},
 	[COMPANY_SENDER_EMAIL] = {"sender_email", TEXTOID},
 	[COMPANY_BOUNCE_EMAIL] = {"bounce_email", TEXTOID},
+	[COMPANY_VAT_NUMBER] = {"vat_number", TEXTOID},
+	[COMPANY_LOGO] = {"logo", BYTEAOID},
+	[COMPANY_TIME_ZONE] = {"time_zone", TEXTOID},
+	[COMPANY_ATTACHMENT_MAX_BYTES] = {"attachment_max_bytes", INT4OID},
+	[COMPANY_DECLINING_LOST_REASON_ID] = {"declining_lost_reason_id", INT8OID},
 };
 static AttrNumber attnums[COMPANY_COLUMNS];
-static RowMap table_map = {
+RowMap company_table = {
 	.table = "company",
 	.columns = columns,
 	.ncolumns = COMPANY_COLUMNS,
@@ -32,7 +37,7 @@ static RowMap table_map = {
 Row
 company_get(void)
 {
-	static Lookup lookup = {.map = &table_map, .ncolumns = 1, .columns = {COMPANY_ID}};
+	static Lookup lookup = {.map = &company_table, .ncolumns = 1, .columns = {COMPANY_ID}};
 	Datum key[] = {Int16GetDatum(1)};
 	Row company;
 

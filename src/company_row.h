@@ -1,6 +1,6 @@
 /*
  * company_row.h
- *		The row of sales_crm.company, and the columns that e-mails are made of.
+ *		The row of sales_crm.company, and the columns that modules ask for.
  */
 #ifndef SCRM_COMPANY_ROW_H
 #define SCRM_COMPANY_ROW_H
@@ -19,9 +19,16 @@ typedef enum CompanyColumn
 	COMPANY_PORTAL_URL,
 	COMPANY_SENDER_EMAIL,
 	COMPANY_BOUNCE_EMAIL,
+	COMPANY_VAT_NUMBER,
+	COMPANY_LOGO,
+	COMPANY_TIME_ZONE,
+	COMPANY_ATTACHMENT_MAX_BYTES,
+	COMPANY_DECLINING_LOST_REASON_ID,
 } CompanyColumn;
 
-#define COMPANY_COLUMNS (COMPANY_BOUNCE_EMAIL + 1)
+#define COMPANY_COLUMNS (COMPANY_DECLINING_LOST_REASON_ID + 1)
+
+extern RowMap company_table;
 
 /* The row as a new statement would see it */
 extern Row company_get(void);

@@ -17,6 +17,7 @@
 #include "utils/resowner.h"
 
 #include "batch.h"
+#include "company_row.h"
 #include "compat.h"
 #include "configuration.h"
 #include "error.h"
@@ -27,24 +28,6 @@
 #include "update.h"
 
 PG_FUNCTION_INFO_V1(scrm_move_opportunity_of);
-
-typedef enum CompanyColumn
-{
-	COMPANY_ID,
-	COMPANY_DECLINING_LOST_REASON_ID,
-} CompanyColumn;
-
-static const RowColumn company_columns[] = {
-	[COMPANY_ID] = {"company_id", INT2OID},
-	[COMPANY_DECLINING_LOST_REASON_ID] = {"declining_lost_reason_id", INT8OID},
-};
-static AttrNumber company_attnums[lengthof(company_columns)];
-static RowMap company_map = {
-	.table = "company",
-	.columns = company_columns,
-	.ncolumns = lengthof(company_columns),
-	.attnums = company_attnums,
-};
 
 static const Phase *find_target(const OpportunityRow *opportunity, const char *target);
 static bool is_target(const Phase *phase, const char *target);
@@ -112,15 +95,13 @@ is_target(const Phase *phase, const char *target)
 static NullableDatum
 lost_reason(const OpportunityRow *opportunity, const Phase *phase)
 {
-	static Lookup lookup = {.map = &company_map, .ncolumns = 1, .columns = {COMPANY_ID}};
 	NullableDatum reason = opportunity_nullable(opportunity, OPPORTUNITY_LOST_REASON_ID);
-	Datum one[] = {Int16GetDatum(1)};
 	Row company;
 
-	if (reason.isnull && phase->outcome == OUTCOME_LOST &&
-		lookup_row(&lookup, LOOKUP_STATEMENT, one, &company))
-		return row_nullable(&company, COMPANY_DECLINING_LOST_REASON_ID);
-	return reason;
+	if (!reason.isnull || phase->outcome != OUTCOME_LOST)
+		return reason;
+	company = company_get();
+	return row_nullable(&company, COMPANY_DECLINING_LOST_REASON_ID);
 }
 
 static char *

@@ -22,6 +22,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
+#include "company_row.h"
 #include "compat.h"
 #include "configuration.h"
 #include "format.h"
@@ -83,45 +84,14 @@ static const SnapshotMember last_line_members[] = {
 	{"extra_description", QUOTE_LINE_EXTRA_DESCRIPTION},
 };
 
-/* The tables that are read for a few columns */
-typedef enum CompanyColumn
-{
-	COMPANY_ID,
-	COMPANY_NAME,
-	COMPANY_ADDRESS,
-	COMPANY_VAT_NUMBER,
-	COMPANY_BRAND_COLOR,
-	COMPANY_EMAIL,
-	COMPANY_LOGO,
-	COMPANY_TIME_ZONE,
-} CompanyColumn;
-
-static const RowColumn company_columns[] = {
-	[COMPANY_ID] = {"company_id", INT2OID},
-	[COMPANY_NAME] = {"name", TEXTOID},
-	[COMPANY_ADDRESS] = {"address", TEXTOID},
-	[COMPANY_VAT_NUMBER] = {"vat_number", TEXTOID},
-	[COMPANY_BRAND_COLOR] = {"brand_color", TEXTOID},
-	[COMPANY_EMAIL] = {"sender_email", TEXTOID},
-	[COMPANY_LOGO] = {"logo", BYTEAOID},
-	[COMPANY_TIME_ZONE] = {"time_zone", TEXTOID},
-};
 static const SnapshotMember company_members[] = {
 	{"name", COMPANY_NAME},
 	{"address", COMPANY_ADDRESS},
 	{"vat_number", COMPANY_VAT_NUMBER},
 	{"brand_color", COMPANY_BRAND_COLOR},
-	{"email", COMPANY_EMAIL},
+	{"email", COMPANY_SENDER_EMAIL},
 };
-static AttrNumber company_attnums[lengthof(company_columns)];
-static RowMap company_map = {
-	.table = "company",
-	.columns = company_columns,
-	.ncolumns = lengthof(company_columns),
-	.attnums = company_attnums,
-};
-static Lookup company_lookup = {.map = &company_map, .ncolumns = 1, .columns = {COMPANY_ID}};
-
+/* The tables that are read for a few columns */
 typedef enum ContactColumn
 {
 	CONTACT_ID,
@@ -249,11 +219,10 @@ push_quote(JsonbParseState **state, const Row *quote, NullableDatum sent_on)
 	const text *currency = DatumGetTextPP(row_value(quote, QUOTE_COLUMN_CURRENCY));
 	const Currency *found = configuration_find_currency(configuration_get(), VARDATA_ANY(currency),
 														VARSIZE_ANY_EXHDR(currency));
-	Datum one[] = {Int16GetDatum(1)};
-	Row company;
+	Row company = company_get();
 
-	if (found == NULL || !lookup_row(&company_lookup, LOOKUP_CALLER, one, &company))
-		elog(ERROR, "currency of a quote, or the company, is not there");
+	if (found == NULL)
+		elog(ERROR, "currency of a quote is not there");
 	push_members(state, &quote_table, quote, quote_members, lengthof(quote_members));
 	json_push_text(state, "minor_units", integer_text(found->minor_units));
 	push_column(state, "sent_on", DATEOID, sent_on);
@@ -282,7 +251,7 @@ push_company(JsonbParseState **state, const Row *company)
 {
 	json_push_key(state, "company");
 	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
-	push_members(state, &company_map, company, company_members, lengthof(company_members));
+	push_members(state, &company_table, company, company_members, lengthof(company_members));
 	json_push_text(state, "logo",
 				   row_is_null(company, COMPANY_LOGO)
 					   ? NULL
