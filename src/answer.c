@@ -61,13 +61,7 @@ static const RowColumn answer_columns[ANSWER_COLUMNS] = {
 	[ANSWER_STATUS] = {"status", TEXTOID},
 	[ANSWER_ANSWERED_AT] = {"answered_at", TIMESTAMPTZOID},
 };
-static AttrNumber answer_attnums[ANSWER_COLUMNS];
-static RowMap answer_map = {
-	.table = "quote_answer",
-	.columns = answer_columns,
-	.ncolumns = ANSWER_COLUMNS,
-	.attnums = answer_attnums,
-};
+static RowMap answer_map = ROW_MAP("quote_answer", answer_columns);
 
 /* What check_answer() returns, in the order of its arguments */
 typedef enum CheckedColumn

@@ -57,13 +57,7 @@ static const RowColumn columns[ATTACHMENT_COLUMNS] = {
 	[ATTACHMENT_SIZE] = {"size", INT8OID},
 	[ATTACHMENT_CREATED_BY] = {"created_by", INT8OID},
 };
-static AttrNumber attnums[ATTACHMENT_COLUMNS];
-static RowMap table_map = {
-	.table = "attachment",
-	.columns = columns,
-	.ncolumns = ATTACHMENT_COLUMNS,
-	.attnums = attnums,
-};
+static RowMap table_map = ROW_MAP("attachment", columns);
 
 static void refuse_change(const TriggerData *trigger, const AttrNumber *places);
 static bool is_same(const Row *row, const Row *other, AttachmentColumn column);

@@ -26,13 +26,7 @@ static const RowColumn columns[COMPANY_COLUMNS] = {
 	[COMPANY_ATTACHMENT_MAX_BYTES] = {"attachment_max_bytes", INT4OID},
 	[COMPANY_DECLINING_LOST_REASON_ID] = {"declining_lost_reason_id", INT8OID},
 };
-static AttrNumber attnums[COMPANY_COLUMNS];
-RowMap company_table = {
-	.table = "company",
-	.columns = columns,
-	.ncolumns = COMPANY_COLUMNS,
-	.attnums = attnums,
-};
+RowMap company_table = ROW_MAP("company", columns);
 
 Row
 company_get(void)

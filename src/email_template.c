@@ -44,13 +44,7 @@ static const RowColumn columns[] = {
 	[TEMPLATE_BODY_TEXT] = {"body_text", TEXTOID},	[TEMPLATE_BODY_HTML] = {"body_html", TEXTOID},
 	[TEMPLATE_ACTIVE] = {"active", BOOLOID},
 };
-static AttrNumber attnums[lengthof(columns)];
-static RowMap table_map = {
-	.table = "email_template",
-	.columns = columns,
-	.ncolumns = lengthof(columns),
-	.attnums = attnums,
-};
+static RowMap table_map = ROW_MAP("email_template", columns);
 
 static char *language(const char *locale);
 static int rank(const char *const *wanted, const char *locale);

@@ -44,13 +44,7 @@ static const RowColumn columns[] = {
 	[EMAIL_TO_ADDRESSES] = {"to_addresses", TEXTARRAYOID},
 	[EMAIL_SENT_AT] = {"sent_at", TIMESTAMPTZOID},
 };
-static AttrNumber attnums[lengthof(columns)];
-static RowMap table_map = {
-	.table = "email",
-	.columns = columns,
-	.ncolumns = lengthof(columns),
-	.attnums = attnums,
-};
+static RowMap table_map = ROW_MAP("email", columns);
 
 /* What is written of one that is filed; the other columns have defaults */
 typedef enum FiledColumn
@@ -85,13 +79,7 @@ static const RowColumn filed_columns[] = {
 	[FILED_BODY_TEXT] = {"body_text", TEXTOID},
 	[FILED_BODY_HTML] = {"body_html", TEXTOID},
 };
-static AttrNumber filed_attnums[lengthof(filed_columns)];
-static RowMap filed_map = {
-	.table = "email",
-	.columns = filed_columns,
-	.ncolumns = lengthof(filed_columns),
-	.attnums = filed_attnums,
-};
+static RowMap filed_map = ROW_MAP("email", filed_columns);
 
 static bool is_with(const Row *email, const char *address, const char *lower);
 static int compare_latest(const void *a, const void *b);

@@ -35,13 +35,7 @@ static const RowColumn task_columns[] = {
 	{"subject", TEXTOID},		 {"due_on", DATEOID},	   {"created_by", INT8OID},
 	{"origin", TEXTOID},
 };
-static AttrNumber task_attnums[lengthof(task_columns)];
-static RowMap task_map = {
-	.table = "task",
-	.columns = task_columns,
-	.ncolumns = lengthof(task_columns),
-	.attnums = task_attnums,
-};
+static RowMap task_map = ROW_MAP("task", task_columns);
 
 static void write_task(const NullableDatum *values);
 

@@ -31,13 +31,7 @@ static const RowColumn stay_columns[] = {
 	{"entered_at", TIMESTAMPTZOID},
 	{"by", INT8OID},
 };
-static AttrNumber stay_attnums[lengthof(stay_columns)];
-static RowMap stay_map = {
-	.table = "phase_stay",
-	.columns = stay_columns,
-	.ncolumns = lengthof(stay_columns),
-	.attnums = stay_attnums,
-};
+static RowMap stay_map = ROW_MAP("phase_stay", stay_columns);
 
 /* The same table, for who ends a stay */
 enum
@@ -52,25 +46,13 @@ static const RowColumn left_columns[] = {
 	[STAY_OPPORTUNITY_ID] = {"opportunity_id", INT8OID},
 	[STAY_LEFT_AT] = {"left_at", TIMESTAMPTZOID},
 };
-static AttrNumber left_attnums[lengthof(left_columns)];
-static RowMap left_map = {
-	.table = "phase_stay",
-	.columns = left_columns,
-	.ncolumns = lengthof(left_columns),
-	.attnums = left_attnums,
-};
+static RowMap left_map = ROW_MAP("phase_stay", left_columns);
 
 static const RowColumn change_columns[] = {
 	{"opportunity_id", INT8OID}, {"field", TEXTOID}, {"old", TEXTOID}, {"new", TEXTOID},
 	{"rule", TEXTOID},			 {"by", INT8OID},
 };
-static AttrNumber change_attnums[lengthof(change_columns)];
-static RowMap change_map = {
-	.table = "opportunity_change",
-	.columns = change_columns,
-	.ncolumns = lengthof(change_columns),
-	.attnums = change_attnums,
-};
+static RowMap change_map = ROW_MAP("opportunity_change", change_columns);
 
 static void write_stay(const NullableDatum *stay);
 static void write_move(const NullableDatum *move);

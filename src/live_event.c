@@ -27,13 +27,7 @@ static const RowColumn columns[LIVE_EVENT_COLUMNS] = {
 	[LIVE_EVENT_EVENT] = {"event", TEXTOID},
 	[LIVE_EVENT_ACTIVE] = {"active", BOOLOID},
 };
-static AttrNumber attnums[LIVE_EVENT_COLUMNS];
-static RowMap table_map = {
-	.table = "live_event",
-	.columns = columns,
-	.ncolumns = LIVE_EVENT_COLUMNS,
-	.attnums = attnums,
-};
+static RowMap table_map = ROW_MAP("live_event", columns);
 
 /* event text, id bigint */
 Datum

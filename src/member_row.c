@@ -14,13 +14,7 @@ static const RowColumn columns[MEMBER_COLUMNS] = {
 	[MEMBER_EMAIL] = {"email", TEXTOID},   [MEMBER_LOCALE] = {"locale", TEXTOID},
 	[MEMBER_ACTIVE] = {"active", BOOLOID}, [MEMBER_NOTIFY_BY_EMAIL] = {"notify_by_email", BOOLOID},
 };
-static AttrNumber attnums[MEMBER_COLUMNS];
-RowMap member_table = {
-	.table = "member",
-	.columns = columns,
-	.ncolumns = MEMBER_COLUMNS,
-	.attnums = attnums,
-};
+RowMap member_table = ROW_MAP("member", columns);
 
 bool
 member_find(NullableDatum member_id, Row *member)

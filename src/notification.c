@@ -70,13 +70,7 @@ static const RowColumn columns[NOTIFICATION_COLUMNS] = {
 	[NOTIFICATION_SUBJECT] = {"subject", TEXTOID},
 	[NOTIFICATION_BODY] = {"body", TEXTOID},
 };
-static AttrNumber attnums[NOTIFICATION_COLUMNS];
-static RowMap table_map = {
-	.table = "notification",
-	.columns = columns,
-	.ncolumns = NOTIFICATION_COLUMNS,
-	.attnums = attnums,
-};
+static RowMap table_map = ROW_MAP("notification", columns);
 
 static NullableDatum quote_seller(const Row *quote);
 static void leave_notification(const Row *quote, NullableDatum member_id, NullableDatum locale,

@@ -38,14 +38,7 @@ const RowColumn opportunity_columns[OPPORTUNITY_COLUMNS] = {
 	[OPPORTUNITY_REVISION] = {"revision", INT8OID},
 };
 
-static AttrNumber table_attnums[OPPORTUNITY_COLUMNS];
-
-RowMap opportunity_table = {
-	.table = "opportunity",
-	.columns = opportunity_columns,
-	.ncolumns = OPPORTUNITY_COLUMNS,
-	.attnums = table_attnums,
-};
+RowMap opportunity_table = ROW_MAP("opportunity", opportunity_columns);
 
 const AttrNumber *
 opportunity_map(Relation relation)

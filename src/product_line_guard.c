@@ -52,14 +52,7 @@ static const RowColumn line_columns[LINE_COLUMNS] = {
 /* For checks that need no currency: as many decimals as any has */
 static const Currency any_currency = {.code = "", .minor_units = 4};
 
-static AttrNumber table_attnums[LINE_COLUMNS];
-
-static RowMap table_map = {
-	.table = "product_line",
-	.columns = line_columns,
-	.ncolumns = LINE_COLUMNS,
-	.attnums = table_attnums,
-};
+static RowMap table_map = ROW_MAP("product_line", line_columns);
 
 static void fill_item(LineRow *row, bool inserting);
 static void fill_from_product(LineRow *row);

@@ -41,13 +41,7 @@ PG_FUNCTION_INFO_V1(scrm_queue_email);
 #define EVENT_CODE "quote.code"
 
 static const RowColumn suppressed_columns[] = {{"address", TEXTOID}};
-static AttrNumber suppressed_attnums[lengthof(suppressed_columns)];
-static RowMap suppressed_map = {
-	.table = "suppressed_address",
-	.columns = suppressed_columns,
-	.ncolumns = lengthof(suppressed_columns),
-	.attnums = suppressed_attnums,
-};
+static RowMap suppressed_map = ROW_MAP("suppressed_address", suppressed_columns);
 
 typedef enum AttachmentColumn
 {
@@ -61,13 +55,7 @@ static const RowColumn attachment_columns[] = {
 	[ATTACHMENT_FILE_NAME] = {"file_name", TEXTOID},
 	[ATTACHMENT_MEDIA_TYPE] = {"media_type", TEXTOID},
 };
-static AttrNumber attachment_attnums[lengthof(attachment_columns)];
-static RowMap attachment_map = {
-	.table = "attachment",
-	.columns = attachment_columns,
-	.ncolumns = lengthof(attachment_columns),
-	.attnums = attachment_attnums,
-};
+static RowMap attachment_map = ROW_MAP("attachment", attachment_columns);
 
 /* An e-mail in the making; texts may be NULL until they are made */
 typedef struct Letter

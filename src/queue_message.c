@@ -35,25 +35,13 @@ static const MessageArgument body_arguments[lengthof(body_columns)] = {
 	MESSAGE_RECIPIENT, MESSAGE_OPPORTUNITY_ID, MESSAGE_QUOTE_ID,
 	MESSAGE_DEDUP_KEY, MESSAGE_PAYLOAD,		   MESSAGE_EXPIRES_AT,
 };
-static AttrNumber body_attnums[lengthof(body_columns)];
-static RowMap body_map = {
-	.table = "message_body",
-	.columns = body_columns,
-	.ncolumns = lengthof(body_columns),
-	.attnums = body_attnums,
-};
+static RowMap body_map = ROW_MAP("message_body", body_columns);
 
 static const RowColumn message_columns[] = {
 	{"message_id", INT8OID}, {"kind", TEXTOID},		  {"available_at", TIMESTAMPTZOID},
 	{"order_key", TEXTOID},	 {"webhook_id", INT8OID}, {"waits_for", INT8OID},
 };
-static AttrNumber message_attnums[lengthof(message_columns)];
-static RowMap message_map = {
-	.table = "message",
-	.columns = message_columns,
-	.ncolumns = lengthof(message_columns),
-	.attnums = message_attnums,
-};
+static RowMap message_map = ROW_MAP("message", message_columns);
 
 typedef enum FiledColumn
 {
@@ -65,13 +53,7 @@ static const RowColumn filed_columns[] = {
 	[FILED_MESSAGE_ID] = {"message_id", INT8OID},
 	[FILED_EMAIL_ID] = {"email_id", INT8OID},
 };
-static AttrNumber filed_attnums[lengthof(filed_columns)];
-static RowMap filed_map = {
-	.table = "message_body",
-	.columns = filed_columns,
-	.ncolumns = lengthof(filed_columns),
-	.attnums = filed_attnums,
-};
+static RowMap filed_map = ROW_MAP("message_body", filed_columns);
 
 static bool insert_body(const NullableDatum *body);
 static bool insert_body_once(const NullableDatum *body);

@@ -38,13 +38,7 @@ static const RowColumn document_columns[] = {
 	[DOCUMENT_QUOTE_ID] = {"quote_id", INT8OID},
 	[DOCUMENT_PURPOSE] = {"purpose", TEXTOID},
 };
-static AttrNumber document_attnums[lengthof(document_columns)];
-static RowMap document_map = {
-	.table = "quote_document",
-	.columns = document_columns,
-	.ncolumns = lengthof(document_columns),
-	.attnums = document_attnums,
-};
+static RowMap document_map = ROW_MAP("quote_document", document_columns);
 
 typedef enum BodyColumn
 {
@@ -60,22 +54,10 @@ static const RowColumn body_columns[] = {
 	[BODY_QUOTE_ID] = {"quote_id", INT8OID},
 	[BODY_PAYLOAD] = {"payload", JSONBOID},
 };
-static AttrNumber body_attnums[lengthof(body_columns)];
-static RowMap body_map = {
-	.table = "message_body",
-	.columns = body_columns,
-	.ncolumns = lengthof(body_columns),
-	.attnums = body_attnums,
-};
+static RowMap body_map = ROW_MAP("message_body", body_columns);
 
 static const RowColumn done_columns[] = {{"message_id", INT8OID}};
-static AttrNumber done_attnums[lengthof(done_columns)];
-static RowMap done_map = {
-	.table = "message_done",
-	.columns = done_columns,
-	.ncolumns = lengthof(done_columns),
-	.attnums = done_attnums,
-};
+static RowMap done_map = ROW_MAP("message_done", done_columns);
 
 static bool has_document(const Row *quote, const char *purpose);
 pg_noreturn static void refuse(NullableDatum quote_id);

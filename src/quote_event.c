@@ -71,23 +71,11 @@ static const RowColumn columns[QUOTE_EVENT_COLUMNS] = {
 	[QUOTE_EVENT_PREVIOUS_SHA256] = {"previous_sha256", BYTEAOID},
 	[QUOTE_EVENT_SHA256] = {"sha256", BYTEAOID},
 };
-static AttrNumber attnums[QUOTE_EVENT_COLUMNS];
-static RowMap table_map = {
-	.table = "quote_event",
-	.columns = columns,
-	.ncolumns = QUOTE_EVENT_COLUMNS,
-	.attnums = attnums,
-};
+static RowMap table_map = ROW_MAP("quote_event", columns);
 
 /* The last events of quotes that no checkpoint has yet */
 static const RowColumn pending_columns[] = {{"quote_id", INT8OID}};
-static AttrNumber pending_attnums[lengthof(pending_columns)];
-static RowMap pending_map = {
-	.table = "quote_event_pending",
-	.columns = pending_columns,
-	.ncolumns = lengthof(pending_columns),
-	.attnums = pending_attnums,
-};
+static RowMap pending_map = ROW_MAP("quote_event_pending", pending_columns);
 
 /* What is hashed */
 typedef struct QuoteEvent

@@ -59,14 +59,7 @@ static const RowColumn line_columns[QUOTE_LINE_COLUMNS] = {
 	[QUOTE_LINE_OPTIONAL] = {"optional", BOOLOID},
 };
 
-static AttrNumber table_attnums[QUOTE_LINE_COLUMNS];
-
-RowMap quote_line_table = {
-	.table = "quote_line",
-	.columns = line_columns,
-	.ncolumns = QUOTE_LINE_COLUMNS,
-	.attnums = table_attnums,
-};
+RowMap quote_line_table = ROW_MAP("quote_line", line_columns);
 
 typedef struct Keys
 {

@@ -45,13 +45,7 @@ static const RowColumn columns[QUOTE_LINK_COLUMNS] = {
 	[QUOTE_LINK_EXPIRES_AT] = {"expires_at", TIMESTAMPTZOID},
 	[QUOTE_LINK_REVOKED_AT] = {"revoked_at", TIMESTAMPTZOID},
 };
-static AttrNumber attnums[QUOTE_LINK_COLUMNS];
-static RowMap table_map = {
-	.table = "quote_link",
-	.columns = columns,
-	.ncolumns = QUOTE_LINK_COLUMNS,
-	.attnums = attnums,
-};
+static RowMap table_map = ROW_MAP("quote_link", columns);
 
 static bytea *token_digest(const text *token, int max_characters);
 static bool find(Datum token_sha256, LookupTime time, QuoteLink *link);

@@ -44,14 +44,7 @@ const RowColumn quote_columns[QUOTE_COLUMNS] = {
 	[QUOTE_COLUMN_STATUS] = {"status", TEXTOID},
 };
 
-static AttrNumber table_attnums[QUOTE_COLUMNS];
-
-RowMap quote_table = {
-	.table = "quote",
-	.columns = quote_columns,
-	.ncolumns = QUOTE_COLUMNS,
-	.attnums = table_attnums,
-};
+RowMap quote_table = ROW_MAP("quote", quote_columns);
 
 const AttrNumber *
 quote_map(Relation relation)

@@ -108,13 +108,7 @@ static const SnapshotMember contact_members[] = {
 	{"contact", CONTACT_NAME},
 	{"email", CONTACT_EMAIL},
 };
-static AttrNumber contact_attnums[lengthof(contact_columns)];
-static RowMap contact_map = {
-	.table = "contact",
-	.columns = contact_columns,
-	.ncolumns = lengthof(contact_columns),
-	.attnums = contact_attnums,
-};
+static RowMap contact_map = ROW_MAP("contact", contact_columns);
 static Lookup contact_lookup = {.map = &contact_map, .ncolumns = 1, .columns = {CONTACT_ID}};
 
 typedef enum UnitColumn
@@ -127,13 +121,7 @@ static const RowColumn unit_columns[] = {
 	[UNIT_CODE] = {"code", TEXTOID},
 	[UNIT_NAME] = {"name", TEXTOID},
 };
-static AttrNumber unit_attnums[lengthof(unit_columns)];
-static RowMap unit_map = {
-	.table = "unit",
-	.columns = unit_columns,
-	.ncolumns = lengthof(unit_columns),
-	.attnums = unit_attnums,
-};
+static RowMap unit_map = ROW_MAP("unit", unit_columns);
 static Lookup unit_lookup = {.map = &unit_map, .ncolumns = 1, .columns = {UNIT_CODE}};
 
 static const SnapshotMember seller_members[] = {

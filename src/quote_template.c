@@ -40,13 +40,7 @@ static const RowColumn columns[] = {
 	[TEMPLATE_PARTIALS] = {"partials", JSONBOID},
 	[TEMPLATE_CODE_ABOVE] = {"code_above", NUMERICOID},
 };
-static AttrNumber attnums[lengthof(columns)];
-static RowMap table_map = {
-	.table = "quote_template",
-	.columns = columns,
-	.ncolumns = lengthof(columns),
-	.attnums = attnums,
-};
+static RowMap table_map = ROW_MAP("quote_template", columns);
 
 static QuoteTemplate *get(int64 quote_template_id);
 static void read_row(void *thing, const Row *row);

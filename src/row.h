@@ -35,6 +35,16 @@ typedef struct RowMap
 	struct RowMap *next;
 } RowMap;
 
+/* The value of a map outside of functions */
+#define ROW_MAP(table_name, its_columns)                                                    \
+	{                                                                                       \
+		.table = (table_name), .columns = (its_columns), .ncolumns = lengthof(its_columns), \
+		.attnums = (AttrNumber[lengthof(its_columns)])                                      \
+		{                                                                                   \
+			0                                                                               \
+		}                                                                                   \
+	}
+
 /* A row: values and nulls of all attributes, in the order of tupdesc */
 typedef struct Row
 {

@@ -60,13 +60,7 @@ static const RowColumn columns[] = {
 	{"signed_at", TIMESTAMPTZOID},
 	{"snapshot_sha256", BYTEAOID},
 };
-static AttrNumber attnums[lengthof(columns)];
-static RowMap signature_map = {
-	.table = "signature",
-	.columns = columns,
-	.ncolumns = lengthof(columns),
-	.attnums = attnums,
-};
+static RowMap signature_map = ROW_MAP("signature", columns);
 
 static Datum request_payload(const NullableDatum *arguments);
 static void check_signature(const NullableDatum *arguments, const Answer *answer);

@@ -51,13 +51,7 @@ static const RowColumn columns[SIGNATURE_COLUMNS] = {
 	[SIGNATURE_ATTACHMENT_ID] = {"attachment_id", INT8OID},
 	[SIGNATURE_QUOTE_LINK_ID] = {"quote_link_id", INT8OID},
 };
-static AttrNumber attnums[SIGNATURE_COLUMNS];
-static RowMap table_map = {
-	.table = "signature",
-	.columns = columns,
-	.ncolumns = SIGNATURE_COLUMNS,
-	.attnums = attnums,
-};
+static RowMap table_map = ROW_MAP("signature", columns);
 
 /* What a file is written with; the rest fills in itself */
 typedef enum FileColumn
@@ -74,13 +68,7 @@ static const RowColumn file_columns[] = {
 	[FILE_MEDIA_TYPE] = {"media_type", TEXTOID},
 	[FILE_CONTENT] = {"content", BYTEAOID},
 };
-static AttrNumber file_attnums[lengthof(file_columns)];
-static RowMap file_map = {
-	.table = "attachment",
-	.columns = file_columns,
-	.ncolumns = lengthof(file_columns),
-	.attnums = file_attnums,
-};
+static RowMap file_map = ROW_MAP("attachment", file_columns);
 
 /* What the quote's history says of it */
 typedef enum StoredColumn

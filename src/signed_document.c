@@ -49,13 +49,7 @@ static const RowColumn event_columns[] = {
 	[EVENT_MEMBER_ID] = {"member_id", INT8OID}, [EVENT_QUOTE_LINK_ID] = {"quote_link_id", INT8OID},
 	[EVENT_DATA] = {"data", JSONBOID},			[EVENT_SHA256] = {"sha256", BYTEAOID},
 };
-static AttrNumber event_attnums[lengthof(event_columns)];
-static RowMap event_map = {
-	.table = "quote_event",
-	.columns = event_columns,
-	.ncolumns = lengthof(event_columns),
-	.attnums = event_attnums,
-};
+static RowMap event_map = ROW_MAP("quote_event", event_columns);
 
 typedef enum LinkColumn
 {
@@ -69,13 +63,7 @@ static const RowColumn link_columns[] = {
 	[LINK_RECIPIENT_NAME] = {"recipient_name", TEXTOID},
 	[LINK_RECIPIENT_EMAIL] = {"recipient_email", TEXTOID},
 };
-static AttrNumber link_attnums[lengthof(link_columns)];
-static RowMap link_map = {
-	.table = "quote_link",
-	.columns = link_columns,
-	.ncolumns = lengthof(link_columns),
-	.attnums = link_attnums,
-};
+static RowMap link_map = ROW_MAP("quote_link", link_columns);
 
 /* An event of the quote, to be put in order */
 typedef struct PlacedEvent
