@@ -115,6 +115,8 @@ queue_email(const NullableDatum *email)
 {
 	Letter letter = {.given = email, .thread.thread_id = batch_null()};
 
+	/* What the calling statement has written so far, such as attachments, is there */
+	CommandCounterIncrement();
 	read_arguments(&letter);
 	letter.company = company_get();
 	letter.sender = row_text(&letter.company, COMPANY_SENDER_EMAIL);

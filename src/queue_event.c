@@ -41,8 +41,7 @@ static void ask_for_pdf(const Row *quote, const char *event);
 static void confirm_signature(const Row *quote);
 static char *signer_address(const Row *signature);
 static char *recipient_email(Datum quote_link_id);
-static void
-await_document(NullableDatum quote_id, NullableDatum *attachments, NullableDatum *waits_for);
+static void carry_pdf(NullableDatum *email, const Row *quote);
 static void begin_email(NullableDatum *email, const Row *quote, const char *event);
 static bool is_for_owner(const char *event);
 static void tell_owner(const Row *quote, const char *event, const Jsonb *data);
@@ -123,7 +122,7 @@ confirm_signature(const Row *quote)
 	email[EMAIL_LOCALE] = quote_value(quote, QUOTE_COLUMN_LOCALE);
 	email[EMAIL_DEDUP_KEY] =
 		batch_text(psprintf(EVENT_CONFIRMED " " INT64_FORMAT, DatumGetInt64(quote_id.value)));
-	await_document(quote_id, &email[EMAIL_ATTACHMENTS], &email[EMAIL_WAITS_FOR]);
+	carry_pdf(email, quote);
 	(void) queue_email(email);
 }
 
@@ -154,27 +153,16 @@ recipient_email(Datum quote_link_id)
 	return lookup_row(&lookup, LOOKUP_STATEMENT, &quote_link_id, &link) ? row_text(&link, 1) : NULL;
 }
 
-/* await_document gets the signed document, or the message that has it made. */
+/* carry_pdf has an e-mail carry the signed document. */
 static void
-await_document(NullableDatum quote_id, NullableDatum *attachments, NullableDatum *waits_for)
+carry_pdf(NullableDatum *email, const Row *quote)
 {
-	static ScrmPlan plan = {
-		.sql = "SELECT array_remove(array[a.attachment_id], NULL), a.waits_for"
-			   " FROM sales_crm.await_pdf($1, 'signed') a",
-		.nargs = 1,
-		.argtypes = {INT8OID},
-	};
-	MemoryContext caller = CurrentMemoryContext;
-	MemoryContext spi;
+	AwaitedPdf pdf = await_pdf(quote, PDF_OF_SIGNED);
 
-	plan_begin();
-	(void) plan_run(&plan, PLAN_WRITE, &quote_id.value, NULL);
-	*waits_for = plan_value(SPI_tuptable, 0, 2);
-	spi = MemoryContextSwitchTo(caller);
-	*attachments = plan_value(SPI_tuptable, 0, 1);
-	attachments->value = PointerGetDatum(DatumGetArrayTypePCopy(attachments->value));
-	MemoryContextSwitchTo(spi);
-	plan_end();
+	email[EMAIL_WAITS_FOR] = pdf.waits_for;
+	if (!pdf.attachment_id.isnull)
+		email[EMAIL_ATTACHMENTS] = batch_value(PointerGetDatum(construct_array(
+			&pdf.attachment_id.value, 1, INT8OID, sizeof(int64), true, TYPALIGN_DOUBLE)));
 }
 
 /* begin_email fills in what an e-mail is about, and nothing else. */

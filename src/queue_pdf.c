@@ -1,13 +1,16 @@
 /*
  * queue_pdf.c
- *		Has the PDF of a quote made, unless it is there or asked for.
+ *		Has the PDF of a quote made, unless it is there or asked for, for itself or for an e-mail to carry.
  *
- * Nothing is locked: two who ask at the same time may both have it made, which does no harm.
+ * Two who ask at the same time may both have it made, which does no harm. An e-mail that is to carry it
+ * waits for the message that makes it, which stays locked until the e-mail is committed: store_pdf()
+ * then knows of it.
  *
  * Memory: the caller's context.
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
@@ -19,24 +22,32 @@
 #include "compat.h"
 #include "json.h"
 #include "lookup.h"
+#include "plan.h"
 #include "queue_message.h"
 #include "queue_pdf.h"
 #include "quote.h"
 #include "quote_rule.h"
+#include "record.h"
 
 PG_FUNCTION_INFO_V1(scrm_queue_pdf);
+PG_FUNCTION_INFO_V1(scrm_await_pdf);
 
 #define KIND_PDF "pdf"
+
+/* How often a PDF may be finished between a look for it and a look for its message */
+#define MAX_ATTEMPTS 3
 
 typedef enum DocumentColumn
 {
 	DOCUMENT_QUOTE_ID,
 	DOCUMENT_PURPOSE,
+	DOCUMENT_ATTACHMENT_ID,
 } DocumentColumn;
 
 static const RowColumn document_columns[] = {
 	[DOCUMENT_QUOTE_ID] = {"quote_id", INT8OID},
 	[DOCUMENT_PURPOSE] = {"purpose", TEXTOID},
+	[DOCUMENT_ATTACHMENT_ID] = {"attachment_id", INT8OID},
 };
 static RowMap document_map = ROW_MAP("quote_document", document_columns);
 
@@ -59,29 +70,62 @@ static RowMap body_map = ROW_MAP("message_body", body_columns);
 static const RowColumn done_columns[] = {{"message_id", INT8OID}};
 static RowMap done_map = ROW_MAP("message_done", done_columns);
 
+static const RowColumn message_columns[] = {{"message_id", INT8OID}};
+static AttrNumber message_attnums[lengthof(message_columns)];
+static RowMap message_map = {
+	.table = "message",
+	.columns = message_columns,
+	.ncolumns = lengthof(message_columns),
+	.attnums = message_attnums,
+};
+
+static Row given_quote(FunctionCallInfo fcinfo);
 static bool has_document(const Row *quote, const char *purpose);
 pg_noreturn static void refuse(NullableDatum quote_id);
-static bool is_made(NullableDatum quote_id, const char *purpose);
+static bool find_document(NullableDatum quote_id, const char *purpose, Row *document);
 static NullableDatum find_message(NullableDatum quote_id, const char *purpose);
 static bool is_for_pdf(const Row *body, const char *purpose);
 static bool is_done(Datum message_id);
+static bool lock_message(Datum message_id);
+static bool is_own(Datum message_id);
+static bool lock_row(ScrmPlan *plan, Datum message_id);
 static Datum payload(NullableDatum quote_id, const char *purpose);
 
 /* quote_id bigint, purpose text */
 Datum
 scrm_queue_pdf(PG_FUNCTION_ARGS)
 {
-	NullableDatum quote_id = fcinfo->args[0];
 	NullableDatum message_id;
-	Row quote;
+	Row quote = given_quote(fcinfo);
 
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) ||
-		!quote_find(PG_GETARG_INT64(0), LOOKUP_STATEMENT, &quote))
-		refuse(quote_id);
 	message_id = queue_pdf(&quote, text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	if (message_id.isnull)
 		PG_RETURN_NULL();
 	return message_id.value;
+}
+
+/* The same: attachment_id bigint, waits_for bigint */
+Datum
+scrm_await_pdf(PG_FUNCTION_ARGS)
+{
+	Row quote = given_quote(fcinfo);
+	AwaitedPdf pdf = await_pdf(&quote, text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	Datum values[] = {pdf.attachment_id.value, pdf.waits_for.value};
+	bool nulls[] = {pdf.attachment_id.isnull, pdf.waits_for.isnull};
+
+	return record_return(fcinfo, values, nulls);
+}
+
+/* given_quote returns the quote of the arguments of both. */
+static Row
+given_quote(FunctionCallInfo fcinfo)
+{
+	Row quote;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) ||
+		!quote_find(PG_GETARG_INT64(0), LOOKUP_STATEMENT, &quote))
+		refuse(fcinfo->args[0]);
+	return quote;
 }
 
 NullableDatum
@@ -90,11 +134,12 @@ queue_pdf(const Row *quote, const char *purpose)
 	NullableDatum quote_id = quote_value(quote, QUOTE_COLUMN_ID);
 	NullableDatum message[MESSAGE_ARGUMENTS];
 	NullableDatum known;
+	Row document;
 	char *number;
 
 	if (!has_document(quote, purpose))
 		refuse(quote_id);
-	if (is_made(quote_id, purpose))
+	if (find_document(quote_id, purpose, &document))
 		return batch_null();
 	known = find_message(quote_id, purpose);
 	if (!known.isnull)
@@ -110,6 +155,77 @@ queue_pdf(const Row *quote, const char *purpose)
 	message[MESSAGE_QUOTE_ID] = quote_id;
 	message[MESSAGE_OPPORTUNITY_ID] = quote_value(quote, QUOTE_COLUMN_OPPORTUNITY_ID);
 	return queue_message(message);
+}
+
+AwaitedPdf
+await_pdf(const Row *quote, const char *purpose)
+{
+	AwaitedPdf pdf = {.attachment_id = batch_null(), .waits_for = batch_null()};
+	NullableDatum quote_id = quote_value(quote, QUOTE_COLUMN_ID);
+
+	for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++)
+	{
+		NullableDatum message_id;
+		Row document;
+
+		if (find_document(quote_id, purpose, &document))
+		{
+			pdf.attachment_id = row_nullable(&document, DOCUMENT_ATTACHMENT_ID);
+			break;
+		}
+		message_id = queue_pdf(quote, purpose);
+		if (!message_id.isnull && lock_message(message_id.value))
+		{
+			pdf.waits_for = message_id;
+			break;
+		}
+	}
+	return pdf;
+}
+
+/* lock_message keeps a message from being finished; false: it is. */
+static bool
+lock_message(Datum message_id)
+{
+	static ScrmPlan waiting = {
+		.sql = "SELECT FROM sales_crm.message WHERE message_id = $1 FOR KEY SHARE",
+		.nargs = 1,
+		.argtypes = {INT8OID},
+		.by_key = true,
+	};
+	static ScrmPlan dead = {
+		.sql = "SELECT FROM sales_crm.message_dead WHERE message_id = $1 FOR KEY SHARE",
+		.nargs = 1,
+		.argtypes = {INT8OID},
+		.by_key = true,
+	};
+
+	return is_own(message_id) || lock_row(&waiting, message_id) || lock_row(&dead, message_id);
+}
+
+/* is_own says whether this transaction has queued a message: nobody else has it before the commit. */
+static bool
+is_own(Datum message_id)
+{
+	static Lookup lookup = {.map = &message_map, .ncolumns = 1};
+	LookupScan scan;
+	bool own;
+
+	lookup_begin(&scan, &lookup, LOOKUP_STATEMENT, &message_id);
+	own = lookup_next(&scan) && TransactionIdIsCurrentTransactionId(scan.xmin);
+	lookup_end(&scan);
+	return own;
+}
+
+static bool
+lock_row(ScrmPlan *plan, Datum message_id)
+{
+	bool found;
+
+	plan_begin();
+	found = plan_run(plan, PLAN_WRITE, &message_id, NULL) > 0;
+	plan_end();
+	return found;
 }
 
 static bool
@@ -130,7 +246,7 @@ refuse(NullableDatum quote_id)
 }
 
 static bool
-is_made(NullableDatum quote_id, const char *purpose)
+find_document(NullableDatum quote_id, const char *purpose, Row *document)
 {
 	static Lookup lookup = {
 		.map = &document_map,
@@ -138,9 +254,8 @@ is_made(NullableDatum quote_id, const char *purpose)
 		.columns = {DOCUMENT_QUOTE_ID, DOCUMENT_PURPOSE},
 	};
 	Datum key[] = {quote_id.value, CStringGetTextDatum(purpose)};
-	Row document;
 
-	return lookup_row(&lookup, LOOKUP_STATEMENT, key, &document);
+	return lookup_row(&lookup, LOOKUP_STATEMENT, key, document);
 }
 
 /* find_message returns the first message for the PDF that was not delivered, NULL without one. */

@@ -18,4 +18,14 @@
  */
 extern NullableDatum queue_pdf(const Row *quote, const char *purpose);
 
+/* What an e-mail is to carry, or to wait for; both NULL where that changed again and again */
+typedef struct AwaitedPdf
+{
+	NullableDatum attachment_id;
+	NullableDatum waits_for;
+} AwaitedPdf;
+
+/* Queues the same; its message cannot be finished until the end of the transaction. Errors: 55000 */
+extern AwaitedPdf await_pdf(const Row *quote, const char *purpose);
+
 #endif /* SCRM_QUEUE_PDF_H */

@@ -1,19 +1,6 @@
 CREATE FUNCTION sales_crm.email_guard()
-RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	IF TG_OP = 'INSERT' THEN
-		NEW.created_by := coalesce(NEW.created_by, sales_crm.current_member());
-		NEW.thread_id := coalesce(NEW.thread_id, NEW.email_id);
-	END IF;
-	IF NEW.opportunity_id IS NOT NULL AND NEW.account_id IS NULL THEN
-		SELECT o.account_id INTO NEW.account_id FROM sales_crm.opportunity o
-		WHERE o.opportunity_id = NEW.opportunity_id;
-	END IF;
-	RETURN NEW;
-END
-$$;
+RETURNS trigger LANGUAGE c
+AS 'MODULE_PATHNAME', 'scrm_email_guard';
 COMMENT ON FUNCTION sales_crm.email_guard() IS
 	'Row trigger of email: fills in member, thread and account';
 

@@ -35,24 +35,8 @@ COMMENT ON FUNCTION sales_crm.pdf_payload(bigint, text) IS
 	'What a PDF is made of: the quote as it was sent, or the signed document as it is attached; html is NULL where there is neither';
 
 CREATE FUNCTION sales_crm.await_pdf(quote_id bigint, purpose text, OUT attachment_id bigint, OUT waits_for bigint)
-RETURNS record LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_variable
-BEGIN
-	FOR attempt IN 1 .. 3 LOOP
-		SELECT d.attachment_id INTO attachment_id FROM sales_crm.quote_document d WHERE d.quote_id = quote_id AND d.purpose = purpose;
-		EXIT WHEN attachment_id IS NOT NULL;
-		waits_for := sales_crm.queue_pdf(quote_id, purpose);
-		-- Held until whoever waits for it has committed: store_pdf() then knows
-		PERFORM FROM sales_crm.message m WHERE m.message_id = waits_for FOR KEY SHARE;
-		EXIT WHEN FOUND;
-		PERFORM FROM sales_crm.message_dead d WHERE d.message_id = waits_for FOR KEY SHARE;
-		EXIT WHEN FOUND;
-		waits_for := NULL;
-	END LOOP;
-END
-$$;
+RETURNS record LANGUAGE c
+AS 'MODULE_PATHNAME', 'scrm_await_pdf';
 COMMENT ON FUNCTION sales_crm.await_pdf(bigint, text) IS
 	'The PDF of a quote for an e-mail to carry, or the message that makes it';
 

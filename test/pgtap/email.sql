@@ -1,7 +1,7 @@
 -- Promise: an e-mail finds the opportunity it is about, by its thread, then by its address where
 -- that is clear; else it waits. The same message is filed once.
 BEGIN;
-SELECT plan(25);
+SELECT plan(30);
 INSERT INTO sales_crm.account (name, email) VALUES ('Acme', 'office@acme.example'), ('Bolt', NULL);
 INSERT INTO sales_crm.contact (account_id, name, email) SELECT account_id, 'Carl', 'Carl@Acme.example' FROM sales_crm.account WHERE name = 'Acme';
 INSERT INTO sales_crm.contact (account_id, name, email) SELECT account_id, 'Bea', 'bea@bolt.example' FROM sales_crm.account WHERE name = 'Bolt';
@@ -40,6 +40,25 @@ SELECT results_eq($$EXECUTE mail('carl@acme.example', 'm7', NULL)$$, 'VALUES (tr
 SELECT is(pg_temp.place('m7'), 'Acme, Carl', 'the account, and it waits');
 SELECT lives_ok($$SELECT sales_crm.record_email(direction => 'outgoing', to_addresses => '{x@y.example,bea@bolt.example}', subject => 'Offer', message_id => 'm8')$$, 'an outgoing one');
 SELECT is(pg_temp.place('m8'), 'Bolt one, Bolt, Bea', 'is matched by who gets it');
+
+-- What is left out fills in
+WITH o AS (INSERT INTO sales_crm.opportunity (name, account_id) SELECT 'Bolt three', account_id FROM sales_crm.account WHERE name = 'Bolt' RETURNING opportunity_id)
+INSERT INTO sales_crm.email (opportunity_id, direction, message_id) SELECT opportunity_id, 'incoming', 'm9' FROM o;
+SELECT is(pg_temp.place('m9'), 'Bolt three, Bolt', 'the account, of an opportunity of the same statement');
+SELECT results_eq($$SELECT thread_id = email_id, created_by FROM sales_crm.email WHERE message_id = 'm9'$$, 'VALUES (true, sales_crm.current_member())', 'a thread of its own');
+UPDATE sales_crm.email SET opportunity_id = pg_temp.opportunity('Acme one'), account_id = NULL WHERE message_id = 'm9';
+SELECT is(pg_temp.place('m9'), 'Acme one, Acme', 'where it goes, the account is another one');
+UPDATE sales_crm.email SET thread_id = NULL, opportunity_id = NULL, account_id = NULL WHERE message_id = 'm9';
+SELECT results_eq($$SELECT thread_id, opportunity_id, account_id FROM sales_crm.email WHERE message_id = 'm9'$$, 'VALUES (NULL::bigint, NULL::bigint, NULL::bigint)', 'what is taken away stays away');
+INSERT INTO sales_crm.member (name) VALUES ('Sam');
+INSERT INTO sales_crm.email (direction, message_id, created_by, thread_id) SELECT 'incoming', 'm10', m.member_id, e.email_id FROM sales_crm.member m, sales_crm.email e WHERE m.name = 'Sam' AND e.message_id = 'm1';
+SELECT set_config('sales_crm.member_id', (SELECT member_id::text FROM sales_crm.member WHERE name = 'Sam'), true) \g /dev/null
+INSERT INTO sales_crm.email (direction, message_id) VALUES ('incoming', 'm11');
+SELECT set_config('sales_crm.member_id', '', true) \g /dev/null
+SELECT results_eq($$SELECT m.name, t.message_id FROM sales_crm.email e LEFT JOIN sales_crm.member m ON m.member_id = e.created_by JOIN sales_crm.email t ON t.email_id = e.thread_id WHERE e.message_id IN ('m10', 'm11') ORDER BY e.email_id$$,
+	$$VALUES ('Sam', 'm1'), ('Sam', 'm11')$$, 'what is given is kept; else it is the member who files it');
+DELETE FROM sales_crm.email WHERE message_id IN ('m9', 'm10', 'm11');
+DELETE FROM sales_crm.opportunity WHERE name = 'Bolt three';
 
 -- Attachments go with their e-mail, and do not stop it
 SELECT sales_crm.add_email_attachment((SELECT email_id FROM sales_crm.email WHERE message_id = 'm7'), E'..\\dir/a\nb.pdf', 'image/png', '%PDF-1') IS NOT NULL AS added;

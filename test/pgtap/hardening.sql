@@ -16,7 +16,6 @@ INSERT INTO definer VALUES
 	('attachment_forget', 'attachment_content is nobody''s to write'),
 	('discount_approval_follow', 'a task for a manager, a discount on approval'),
 	('email_attachments', 'attachments follow their e-mail, whoever attached them'),
-	('email_guard', 'the account of an opportunity'),
 	('exchange_rate_guard', 'counts closed opportunities, of everybody'),
 	('note_guard', 'the member, whatever rights the caller has'),
 	('phase_guard', 'counts opportunities, of everybody'),

@@ -2,7 +2,7 @@
 -- locale, form of text, address, conversation and attachment. Templates are those of the moment.
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SELECT plan(36);
+SELECT plan(37);
 
 -- The twin: the same in plain SQL
 CREATE FUNCTION pg_temp.header_text(value text) RETURNS text LANGUAGE sql AS $$
@@ -244,6 +244,8 @@ SELECT is_empty('SELECT pg_temp.differs()', 'attachments');
 INSERT INTO sales_crm.suppressed_address (address) VALUES ('bea@bolt.example'), (sales_crm.hidden_address('carl@acme.example'));
 INSERT INTO given (event, to_address, quote_id) SELECT 'quote.sent', a, :quote FROM unnest(array['BEA@bolt.example', 'Carl@acme.example', 'dee@acme.example']) a;
 SELECT is_empty('SELECT pg_temp.differs()', 'suppressed addresses');
+WITH s AS (INSERT INTO sales_crm.suppressed_address (address) VALUES ('now@bolt.example') RETURNING 1)
+SELECT is(sales_crm.queue_email('quote.sent', 'now@bolt.example', order_key => s::text), NULL, 'one of the same statement') FROM (SELECT count(*) AS s FROM s) x;
 
 -- What is refused, or makes no e-mail
 SELECT is(sales_crm.queue_email('quote.sent', NULL, quote_id => :quote), NULL, 'no address');
