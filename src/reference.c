@@ -56,6 +56,8 @@ typedef struct Reference
 
 static const ForeignKeyCacheInfo *find_key(Relation relation, Oid constraint);
 static Datum check_reference(PG_FUNCTION_ARGS);
+static bool
+refers_to_itself(const Reference *reference, Relation relation, TupleTableSlot *row, Datum key);
 static bool is_known(const Reference *reference, Datum key);
 static void remember(Reference *reference, Datum key, MemoryContext context);
 static bool lock_referred(const Reference *reference, TupleDesc tupdesc, const Datum *key);
@@ -138,13 +140,34 @@ check_reference(PG_FUNCTION_ARGS)
 	}
 	if (is_known(reference, key[0]))
 		return PointerGetDatum(NULL);
-	if (!table_tuple_satisfies_snapshot(trigger->tg_relation, row, SnapshotSelf))
+	if (!table_tuple_satisfies_snapshot(trigger->tg_relation, row, SnapshotSelf) ||
+		refers_to_itself(reference, trigger->tg_relation, row, key[0]))
 		return PointerGetDatum(NULL);
 	if (!lock_referred(reference, RelationGetDescr(trigger->tg_relation), key))
 		(void) reference->check(fcinfo);
 	if (reference->key.nkeys == 1)
 		remember(reference, key[0], fcinfo->flinfo->fn_mcxt);
 	return PointerGetDatum(NULL);
+}
+
+/*
+ * refers_to_itself says whether a row of one key is what it refers to: it is there, and nobody else can
+ * take it away before this transaction ends.
+ */
+static bool
+refers_to_itself(const Reference *reference, Relation relation, TupleTableSlot *row, Datum key)
+{
+	const ForeignKeyCacheInfo *foreign = &reference->key;
+	TupleDesc tupdesc = row->tts_tupleDescriptor;
+	Datum own;
+	bool isnull;
+
+	if (foreign->confrelid != RelationGetRelid(relation) || foreign->nkeys > 1 ||
+		TupleDescAttr(tupdesc, foreign->conkey[0] - 1)->atttypid !=
+			TupleDescAttr(tupdesc, foreign->confkey[0] - 1)->atttypid)
+		return false;
+	own = slot_getattr(row, foreign->confkey[0], &isnull);
+	return !isnull && datum_image_eq(own, key, reference->by_value, reference->length);
 }
 
 /* lock_referred locks the row that is referred to if it is plainly there, and returns whether it is. */

@@ -3,7 +3,7 @@
 -- referred rows that triggers take away in the middle of the statement.
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SELECT plan(18);
+SELECT plan(23);
 
 INSERT INTO sales_crm.account (name) SELECT 'Account ' || i FROM generate_series(1, 30) i;
 CREATE TEMP TABLE known AS SELECT row_number() OVER (ORDER BY account_id) AS i, account_id FROM sales_crm.account;
@@ -35,6 +35,14 @@ SELECT lives_ok($$ INSERT INTO sales_crm.opportunity (name, account_id, pipeline
 	FROM sales_crm.phase p JOIN sales_crm.pipeline USING (pipeline_id) WHERE pipeline.name = 'Other' $$, 'a phase of its own pipeline');
 ALTER TABLE sales_crm.opportunity ENABLE TRIGGER USER;
 DELETE FROM sales_crm.contact;
+
+-- Rows that refer to their own table: to themselves, to another one of the statement, to none
+SELECT lives_ok($$ INSERT INTO sales_crm.email (email_id, thread_id, direction) VALUES (-1, -1, 'incoming'), (-2, -1, 'incoming'), (-3, -4, 'incoming'), (-4, -3, 'incoming') $$, 'a row that refers to itself, and others');
+SELECT throws_ok($$ INSERT INTO sales_crm.email (email_id, thread_id, direction) VALUES (-5, -5, 'incoming'), (-6, -7, 'incoming') $$, '23503', NULL, 'one that refers to none');
+SELECT lives_ok($$ UPDATE sales_crm.email SET thread_id = email_id WHERE email_id < 0 $$, 'to themselves by UPDATE');
+SELECT throws_ok($$ UPDATE sales_crm.email SET thread_id = email_id - 3 WHERE email_id < 0 $$, '23503', NULL, 'and to none');
+SELECT throws_ok($$ UPDATE sales_crm.email SET email_id = -9 WHERE email_id = -1 $$, '23503', NULL, 'whose key changes');
+DELETE FROM sales_crm.email;
 
 -- A row that is gone when its turn comes is not looked up, and teaches nothing. A trigger of that name is before those of keys
 CREATE FUNCTION pg_temp.take() RETURNS trigger LANGUAGE plpgsql AS $$
