@@ -76,12 +76,15 @@ Datum
 scrm_sign_quote(PG_FUNCTION_ARGS)
 {
 	NullableDatum arguments[SIGN_CODE + 1];
+	PlanRole before;
 	Datum payload;
 	Answer answer;
 	Datum values[2];
 	bool nulls[2] = {false, false};
 
 	memcpy(arguments, fcinfo->args, sizeof(arguments));
+	/* Once, instead of for each row that is written */
+	plan_enter(&before, plan_owner());
 	payload = request_payload(arguments);
 	answer = answer_check(arguments[SIGN_TOKEN], arguments[SIGN_REQUEST_KEY], payload);
 	if (!answer.is_repeated)
@@ -93,6 +96,7 @@ scrm_sign_quote(PG_FUNCTION_ARGS)
 		answer_remember(answer.quote_id, arguments[SIGN_REQUEST_KEY], payload, answer.status,
 						answer.answered_at);
 	}
+	plan_leave(&before);
 	values[0] = answer.status;
 	values[1] = TimestampTzGetDatum(answer.answered_at);
 	PG_RETURN_DATUM(record_return(fcinfo, values, nulls));
