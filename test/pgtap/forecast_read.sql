@@ -15,7 +15,7 @@ SELECT is_empty($$
 		LATERAL (SELECT v::bigint AS k WHERE abs(v) < 9223372036854775807) x
 	WHERE sales_crm.forecast_cell_in(k, sales_crm.forecast_cell_set(keys)) IS DISTINCT FROM coalesce(k = ANY (keys), false)
 $$, 'a set has the keys that it was made of, and no other');
-SELECT ok(bool_and(sales_crm.forecast_cell_in(k, s)), 'also one of many') FROM (SELECT sales_crm.forecast_cell_set(array(SELECT i * 7919 FROM generate_series(-50000, 50000) i)) AS s) x, generate_series(-50000 * 7919, 50000 * 7919, 7919 * 10) k;
+SELECT ok(bool_and(sales_crm.forecast_cell_in(k, s)), 'also one of many') FROM (SELECT sales_crm.forecast_cell_set(array(SELECT i * 7919 FROM generate_series(-5000, 5000) i)) AS s) x, generate_series(-5000 * 7919, 5000 * 7919, 7919 * 10) k;
 SELECT ok(NOT sales_crm.forecast_cell_in(0, sales_crm.forecast_cell_set('{}')) AND NOT sales_crm.forecast_cell_in(1, sales_crm.forecast_cell_set('{NULL}')), 'the empty one has none');
 SELECT ok(sales_crm.forecast_cell_set(NULL) IS NULL AND sales_crm.forecast_cell_in(NULL, '') IS NULL AND sales_crm.forecast_cell_in(1, NULL) IS NULL, 'NULLs');
 SELECT lives_ok($$SELECT sales_crm.forecast_cell_in(k, decode(repeat(b, n), 'hex')) FROM generate_series(0, 70) n, unnest(array['00', 'ff', '01', 'a5']) b, unnest(array[0, 1, -1]) k$$,
