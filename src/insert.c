@@ -11,7 +11,6 @@
 #include "postgres.h"
 
 #include "access/table.h"
-#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
@@ -21,13 +20,13 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 
 #include "check_cache.h"
 #include "compat.h"
 #include "expression.h"
 #include "insert.h"
 #include "reference.h"
+#include "row_write.h"
 
 static void prepare(Insert *insert, Relation relation);
 static bool add_defaults(Insert *insert, Relation relation);
@@ -121,17 +120,11 @@ static bool
 insert_plainly(Insert *insert, Relation relation, const NullableDatum *given, Row *stored)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	EState *estate = CreateExecutorState();
+	EState *estate = row_write_begin();
 	ResultRelInfo *result;
 	TupleTableSlot *slot;
 	bool inserted;
 
-	/* What the statement has done so far is there for triggers and foreign keys */
-	CommandCounterIncrement();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	MemoryContextSwitchTo(estate->es_query_cxt);
-	estate->es_snapshot = GetActiveSnapshot();
-	estate->es_output_cid = GetCurrentCommandId(true);
 	result = makeNode(ResultRelInfo);
 	InitResultRelInfo(result, relation, 0, NULL, 0);
 	estate->es_opened_result_relations = lappend(NIL, result);
@@ -152,12 +145,7 @@ insert_plainly(Insert *insert, Relation relation, const NullableDatum *given, Ro
 	}
 	AfterTriggerEndQuery(estate);
 
-	MemoryContextSwitchTo(caller);
-	ExecResetTupleTable(estate->es_tupleTable, false);
-	ExecCloseResultRelations(estate);
-	FreeExecutorState(estate);
-	PopActiveSnapshot();
-	CommandCounterIncrement();
+	row_write_end(estate, caller);
 	return inserted;
 }
 

@@ -57,20 +57,19 @@ extern bool opportunity_find(int64 opportunity_id, OpportunityRow *row);
 static inline bool
 opportunity_is_null(const OpportunityRow *row, OpportunityColumn column)
 {
-	return row->nulls[row->attnums[column] - 1];
+	return row_is_null(row, column);
 }
 
 static inline Datum
 opportunity_value(const OpportunityRow *row, OpportunityColumn column)
 {
-	return row->values[row->attnums[column] - 1];
+	return row_value(row, column);
 }
 
 static inline NullableDatum
 opportunity_nullable(const OpportunityRow *row, OpportunityColumn column)
 {
-	return opportunity_is_null(row, column) ? batch_null()
-											: batch_value(opportunity_value(row, column));
+	return row_nullable(row, column);
 }
 
 /* A time that is not NULL */

@@ -66,9 +66,7 @@ extern char *quote_key_text(NullableDatum quote_id);
 static inline NullableDatum
 quote_value(const Row *quote, QuoteColumn column)
 {
-	int place = quote->attnums[column] - 1;
-
-	return (NullableDatum){.value = quote->values[place], .isnull = quote->nulls[place]};
+	return row_nullable(quote, column);
 }
 
 #endif /* SCRM_QUOTE_H */

@@ -22,12 +22,12 @@
 #include "utils/datum.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 
 #include "check_cache.h"
 #include "compat.h"
 #include "lookup.h"
 #include "reference.h"
+#include "row_write.h"
 #include "update.h"
 
 static bool is_plain(Relation relation);
@@ -77,17 +77,12 @@ static bool
 update_plainly(Update *update, Relation relation, Datum key, const NullableDatum *values)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	EState *estate = CreateExecutorState();
+	EState *estate = row_write_begin();
 	TransitionCaptureState *capture;
 	ResultRelInfo *result;
 	TupleTableSlot *locked;
 	bool written = false;
 
-	CommandCounterIncrement();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	MemoryContextSwitchTo(estate->es_query_cxt);
-	estate->es_snapshot = GetActiveSnapshot();
-	estate->es_output_cid = GetCurrentCommandId(true);
 	result = open_result(estate, relation, update);
 	if (values != NULL)
 		reference_fill(result, estate->es_query_cxt);
@@ -103,12 +98,7 @@ update_plainly(Update *update, Relation relation, Datum key, const NullableDatum
 	ExecASUpdateTriggers(estate, result, capture);
 	AfterTriggerEndQuery(estate);
 
-	MemoryContextSwitchTo(caller);
-	ExecResetTupleTable(estate->es_tupleTable, false);
-	ExecCloseResultRelations(estate);
-	FreeExecutorState(estate);
-	PopActiveSnapshot();
-	CommandCounterIncrement();
+	row_write_end(estate, caller);
 	return written;
 }
 
