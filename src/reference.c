@@ -13,8 +13,8 @@
  * The rows of one statement often refer to the same few rows. The lock holds until the end of the
  * transaction, so that the same key needs no other look: nobody else can take the row away, and
  * whoever does it in this transaction meets the new rows themselves, which are all there before the
- * first look. Constraints that are deferred are not checked with the statement, and left alone by
- * this.
+ * first look. Later statements know where the row is (held_row.c). Constraints that are deferred are
+ * not checked with the statement, and left alone by this.
  *
  * Memory: the statement's.
  */
@@ -24,10 +24,12 @@
 #include "access/htup_details.h"
 #include "access/nbtree.h"
 #include "access/table.h"
+#include "access/sysattr.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "utils/datum.h"
@@ -39,6 +41,7 @@
 #include "utils/syscache.h"
 
 #include "compat.h"
+#include "held_row.h"
 #include "reference.h"
 
 /* Keys remembered per constraint, the oldest makes room */
@@ -61,9 +64,12 @@ refers_to_itself(const Reference *reference, Relation relation, TupleTableSlot *
 static bool is_known(const Reference *reference, Datum key);
 static void remember(Reference *reference, Datum key, MemoryContext context);
 static bool lock_referred(const Reference *reference, TupleDesc tupdesc, const Datum *key);
+static bool is_bigint(TupleDesc tupdesc, AttrNumber column);
 static bool fill_scan_keys(ScanKey same, const ForeignKeyCacheInfo *reference, TupleDesc tupdesc,
 						   Relation index, const Datum *key);
-static bool lock_by_index(Relation table, Relation index, ScanKey same, int nkeys);
+static bool
+lock_by_index(Relation table, Relation index, ScanKey same, int nkeys, ItemPointer place);
+static bool lock_row(Relation table, Snapshot snapshot, TupleTableSlot *row);
 static Oid index_of(Oid constraint);
 
 void
@@ -174,20 +180,32 @@ refers_to_itself(const Reference *reference, Relation relation, TupleTableSlot *
 static bool
 lock_referred(const Reference *reference, TupleDesc tupdesc, const Datum *key)
 {
-	Relation table = table_open(reference->key.confrelid, RowShareLock);
-	bool locked = false;
+	const ForeignKeyCacheInfo *foreign = &reference->key;
+	Relation table = table_open(foreign->confrelid, RowShareLock);
+	bool may_be_known = foreign->nkeys == 1 && is_bigint(tupdesc, foreign->conkey[0]) &&
+						is_bigint(RelationGetDescr(table), foreign->confkey[0]);
+	bool locked = may_be_known && held_row_known(table, foreign->confkey[0], DatumGetInt64(key[0]));
 
-	if (table->rd_rel->relkind == RELKIND_RELATION)
+	if (!locked && table->rd_rel->relkind == RELKIND_RELATION)
 	{
-		Relation index = index_open(index_of(reference->key.conoid), AccessShareLock);
+		Relation index = index_open(index_of(foreign->conoid), AccessShareLock);
 		ScanKeyData same[INDEX_MAX_KEYS];
+		ItemPointerData place;
 
-		if (fill_scan_keys(same, &reference->key, tupdesc, index, key))
-			locked = lock_by_index(table, index, same, reference->key.nkeys);
+		locked = fill_scan_keys(same, foreign, tupdesc, index, key) &&
+				 lock_by_index(table, index, same, foreign->nkeys, &place);
 		index_close(index, NoLock);
+		if (locked && may_be_known)
+			held_row_remember(table, foreign->confkey[0], DatumGetInt64(key[0]), &place);
 	}
 	table_close(table, NoLock);
 	return locked;
+}
+
+static bool
+is_bigint(TupleDesc tupdesc, AttrNumber column)
+{
+	return TupleDescAttr(tupdesc, column - 1)->atttypid == INT8OID;
 }
 
 /*
@@ -220,26 +238,42 @@ fill_scan_keys(ScanKey same, const ForeignKeyCacheInfo *reference, TupleDesc tup
 }
 
 static bool
-lock_by_index(Relation table, Relation index, ScanKey same, int nkeys)
+lock_by_index(Relation table, Relation index, ScanKey same, int nkeys, ItemPointer place)
 {
 	Snapshot snapshot = RegisterSnapshot(GetTransactionSnapshot());
 	TupleTableSlot *row = table_slot_create(table, NULL);
 	IndexScanDesc scan = INDEX_BEGINSCAN(table, index, snapshot, nkeys);
-	bool locked = false;
+	bool locked;
 
 	index_rescan(scan, same, nkeys, NULL, 0);
-	if (index_getnext_slot(scan, ForwardScanDirection, row))
-	{
-		TM_FailureData failure;
-
-		locked = table_tuple_lock(table, &row->tts_tid, snapshot, row, GetCurrentCommandId(false),
-								  LockTupleKeyShare, LockWaitBlock,
-								  TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS, &failure) == TM_Ok;
-	}
+	locked = index_getnext_slot(scan, ForwardScanDirection, row) && lock_row(table, snapshot, row);
+	*place = row->tts_tid;
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(row);
 	UnregisterSnapshot(snapshot);
 	return locked;
+}
+
+/*
+ * lock_row locks a row, unless it is this transaction's own: nobody else sees it, and what it was
+ * before is locked by its being changed.
+ */
+static bool
+lock_row(Relation table, Snapshot snapshot, TupleTableSlot *row)
+{
+	TM_FailureData failure;
+
+	if (TTS_IS_BUFFERTUPLE(row))
+	{
+		bool isnull;
+		Datum xmin = slot_getsysattr(row, MinTransactionIdAttributeNumber, &isnull);
+
+		if (TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin)))
+			return true;
+	}
+	return table_tuple_lock(table, &row->tts_tid, snapshot, row, GetCurrentCommandId(false),
+							LockTupleKeyShare, LockWaitBlock,
+							TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS, &failure) == TM_Ok;
 }
 
 /* index_of returns the unique index that a foreign key relies on. */

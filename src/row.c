@@ -19,6 +19,7 @@
 #include "row.h"
 
 static RowMap *maps = NULL;
+static uint64 changes = 0;
 
 static void watch(RowMap *map);
 static void relcache_callback(Datum arg, Oid relid);
@@ -72,6 +73,12 @@ row_map_fill(const RowMap *map, AttrNumber *attnums, TupleDesc tupdesc)
 		attnums[i] = find_column(map->table, &map->columns[i], tupdesc);
 }
 
+uint64
+row_map_changes(void)
+{
+	return changes;
+}
+
 char *
 row_text(const Row *row, int column)
 {
@@ -103,6 +110,7 @@ watch(RowMap *map)
 static void
 relcache_callback(Datum arg pg_attribute_unused(), Oid relid)
 {
+	changes++;
 	for (RowMap *map = maps; map != NULL; map = map->next)
 	{
 		if (relid == InvalidOid || relid == map->oid)

@@ -66,6 +66,9 @@ extern const AttrNumber *row_map_get(RowMap *map, Relation relation);
  */
 extern void row_map_fill(const RowMap *map, AttrNumber *attnums, TupleDesc tupdesc);
 
+/* How often any table has changed its shape since the session's first map was filled in */
+extern uint64 row_map_changes(void);
+
 /* The row in a slot, as long as the slot holds it */
 static inline Row
 row_in_slot(const AttrNumber *attnums, TupleTableSlot *slot)

@@ -1,9 +1,9 @@
 -- Promise: foreign keys of the tables of sales_crm hold for every row, though the rows of one statement
--- look the same key up once. Checked: wrong keys in any place, more keys than are remembered, rows and
+-- look the same key up once, and later ones know where the row is. Checked: wrong keys in any place, more keys than are remembered, rows and
 -- referred rows that triggers take away in the middle of the statement.
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SELECT plan(23);
+SELECT plan(33);
 
 INSERT INTO sales_crm.account (name) SELECT 'Account ' || i FROM generate_series(1, 30) i;
 CREATE TEMP TABLE known AS SELECT row_number() OVER (ORDER BY account_id) AS i, account_id FROM sales_crm.account;
@@ -59,6 +59,39 @@ SELECT throws_ok($$ INSERT INTO sales_crm.contact (account_id, name) VALUES (pg_
 SELECT lives_ok($$ INSERT INTO sales_crm.contact (account_id, name) VALUES (pg_temp.account(3), 'gone'), (pg_temp.account(3), 'stays'), (pg_temp.account(3), 'stays') $$, 'right keys');
 SELECT lives_ok($$ INSERT INTO sales_crm.contact (account_id, name) VALUES (pg_temp.account(2), 'stays'), (pg_temp.account(2), 'orphan') $$, 'a referred row that is taken away takes them along');
 SELECT is_empty($$ SELECT contact_id FROM sales_crm.contact c WHERE NOT EXISTS (SELECT FROM sales_crm.account a WHERE a.account_id = c.account_id) $$, 'no row refers to nothing');
+DROP TRIGGER "A_take" ON sales_crm.contact;
+DELETE FROM sales_crm.contact;
+DELETE FROM sales_crm.opportunity;
+
+-- What the transaction holds is known to its later statements, until it takes it away itself
+CREATE FUNCTION pg_temp.add(integer) RETURNS void LANGUAGE sql AS $$ INSERT INTO sales_crm.contact (account_id, name) VALUES (pg_temp.account($1), 'held') $$;
+CREATE TEMP TABLE later (looks bigint);
+SELECT pg_temp.add(10);
+INSERT INTO later SELECT pg_temp.looks();
+SELECT pg_temp.add(10) FROM generate_series(1, 20);
+SELECT is(pg_temp.looks(), looks, 'the next statements do not look') FROM later;
+UPDATE sales_crm.account SET website = 'https://example.com' WHERE account_id = pg_temp.account(10);
+SELECT lives_ok('SELECT pg_temp.add(10)', 'a row that was written anew');
+DELETE FROM sales_crm.contact WHERE account_id = pg_temp.account(10);
+DELETE FROM sales_crm.account WHERE account_id = pg_temp.account(10);
+SELECT throws_ok('SELECT pg_temp.add(10)', '23503', NULL, 'one that was taken away');
+INSERT INTO sales_crm.account (account_id, name) VALUES (pg_temp.account(10), 'again');
+SELECT lives_ok('SELECT pg_temp.add(10)', 'one that came back');
+SELECT pg_temp.add(11);
+DELETE FROM sales_crm.contact WHERE account_id = pg_temp.account(11);
+UPDATE sales_crm.account SET account_id = -account_id WHERE account_id = pg_temp.account(11);
+SELECT throws_ok('SELECT pg_temp.add(11)', '23503', NULL, 'one whose key changed');
+SAVEPOINT before;
+INSERT INTO sales_crm.account (account_id, name) VALUES (-12, 'new');
+SELECT lives_ok($$ INSERT INTO sales_crm.contact (account_id, name) VALUES (-12, 'held') $$, 'one of this savepoint');
+ROLLBACK TO before;
+SELECT throws_ok($$ INSERT INTO sales_crm.contact (account_id, name) VALUES (-12, 'held') $$, '23503', NULL, 'and none after it is rolled back');
+SELECT pg_temp.add(13);
+TRUNCATE sales_crm.account CASCADE;
+SELECT throws_ok('SELECT pg_temp.add(13)', '23503', NULL, 'a table that was emptied');
+INSERT INTO sales_crm.account (account_id, name) VALUES (-14, 'other');
+SELECT throws_ok('SELECT pg_temp.add(13)', '23503', NULL, 'with another row in its place');
+SELECT is(count(*), 0::bigint, 'nothing refers to nothing') FROM sales_crm.contact;
 
 SELECT * FROM finish();
 ROLLBACK;
