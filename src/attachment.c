@@ -37,6 +37,7 @@ PG_FUNCTION_INFO_V1(scrm_attachment_guard);
 
 typedef enum AttachmentColumn
 {
+	ATTACHMENT_ID,
 	ATTACHMENT_OPPORTUNITY_ID,
 	ATTACHMENT_FILE_NAME,
 	ATTACHMENT_MEDIA_TYPE,
@@ -49,6 +50,7 @@ typedef enum AttachmentColumn
 #define ATTACHMENT_COLUMNS (ATTACHMENT_CREATED_BY + 1)
 
 static const RowColumn columns[ATTACHMENT_COLUMNS] = {
+	[ATTACHMENT_ID] = {"attachment_id", INT8OID},
 	[ATTACHMENT_OPPORTUNITY_ID] = {"opportunity_id", INT8OID},
 	[ATTACHMENT_FILE_NAME] = {"file_name", TEXTOID},
 	[ATTACHMENT_MEDIA_TYPE] = {"media_type", TEXTOID},
@@ -190,12 +192,15 @@ is_signed_document(const Row *row)
 {
 	static ScrmPlan plan = {
 		.sql = "SELECT FROM sales_crm.signature s JOIN sales_crm.quote q USING (quote_id)"
-			   " WHERE q.opportunity_id = $1 AND s.attachment_id IS NULL LIMIT 1",
-		.nargs = 1,
-		.argtypes = {INT8OID},
+			   " WHERE q.opportunity_id = $1 AND coalesce(s.attachment_id, $2) = $2 LIMIT 1",
+		.nargs = 2,
+		.argtypes = {INT8OID, INT8OID},
 		.by_key = true,
 	};
-	Datum values[] = {row_value(row, ATTACHMENT_OPPORTUNITY_ID)};
+	Datum values[] = {
+		row_value(row, ATTACHMENT_OPPORTUNITY_ID),
+		row_value(row, ATTACHMENT_ID),
+	};
 	bool is_waited_for;
 
 	if (row_is_null(row, ATTACHMENT_OPPORTUNITY_ID) || row_is_null(row, ATTACHMENT_MEDIA_TYPE) ||

@@ -99,6 +99,14 @@
 	ExecInsertIndexTuples(result, row, estate, true, false, NULL, NIL)
 #endif
 
+/* 17 finds the sequence of an identity column by the table, not by its oid */
+#if PG_VERSION_NUM >= 170000
+#define IDENTITY_SEQUENCE(relation, attnum) getIdentitySequence(relation, attnum, false)
+#else
+#define IDENTITY_SEQUENCE(relation, attnum) \
+	getIdentitySequence(RelationGetRelid(relation), attnum, false)
+#endif
+
 /* 18 has a step of its own for strict functions of one argument */
 #if PG_VERSION_NUM >= 180000
 #define STEP_OF_STRICT_FUNCTION EEOP_FUNCEXPR_STRICT_1

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
@@ -31,8 +32,11 @@
 static void prepare(Insert *insert, Relation relation);
 static bool add_defaults(Insert *insert, Relation relation);
 static bool is_plain_table(Relation relation);
-static bool
-insert_plainly(Insert *insert, Relation relation, const NullableDatum *given, Row *stored);
+static void open_insert(OpenInsert *open, Insert *insert);
+static void close_insert(OpenInsert *open);
+static TupleTableSlot *
+write_row(OpenInsert *open, const Insert *insert, const NullableDatum *given);
+static void finish_row(OpenInsert *open);
 static void
 fill_slot(const Insert *insert, EState *estate, TupleTableSlot *slot, const NullableDatum *given);
 static bool insert_by_statement(Insert *insert, const NullableDatum *given, Row *stored);
@@ -42,20 +46,65 @@ static void store_row(const Insert *insert, HeapTuple tuple, TupleDesc tupdesc, 
 bool
 insert_row(Insert *insert, const NullableDatum *given, Row *stored)
 {
-	Relation relation = row_map_open(insert->map, RowExclusiveLock);
-	PlanRole before;
+	OpenInsert open;
 	bool inserted;
 
-	if (insert->version != insert->map->version)
-		prepare(insert, relation);
-	plan_enter(&before, plan_owner());
+	open_insert(&open, insert);
 	if (insert->is_plain)
-		inserted = insert_plainly(insert, relation, given, stored);
+	{
+		TupleTableSlot *slot = write_row(&open, insert, given);
+
+		inserted = ItemPointerIsValid(&slot->tts_tid);
+		if (inserted && stored != NULL)
+		{
+			MemoryContextSwitchTo(open.caller);
+			store_row(insert, ExecCopySlotHeapTuple(slot), RelationGetDescr(open.relation), stored);
+		}
+		finish_row(&open);
+	}
 	else
 		inserted = insert_by_statement(insert, given, stored);
-	plan_leave(&before);
-	table_close(relation, NoLock);
+	close_insert(&open);
 	return inserted;
+}
+
+bool
+insert_row_begin(OpenInsert *open, Insert *insert, const NullableDatum *given)
+{
+	open_insert(open, insert);
+	if (!insert->is_plain)
+	{
+		close_insert(open);
+		return false;
+	}
+	(void) write_row(open, insert, given);
+	MemoryContextSwitchTo(open->caller);
+	CommandCounterIncrement();
+	return true;
+}
+
+void
+insert_row_end(OpenInsert *open)
+{
+	finish_row(open);
+	close_insert(open);
+}
+
+static void
+open_insert(OpenInsert *open, Insert *insert)
+{
+	open->relation = row_map_open(insert->map, RowExclusiveLock);
+	open->caller = CurrentMemoryContext;
+	if (insert->version != insert->map->version)
+		prepare(insert, open->relation);
+	plan_enter(&open->before, plan_owner());
+}
+
+static void
+close_insert(OpenInsert *open)
+{
+	plan_leave(&open->before);
+	table_close(open->relation, NoLock);
 }
 
 static void
@@ -116,37 +165,39 @@ add_defaults(Insert *insert, Relation relation)
 	return true;
 }
 
-static bool
-insert_plainly(Insert *insert, Relation relation, const NullableDatum *given, Row *stored)
+/*
+ * write_row leaves the executor's state open, with the row in its one slot, or none in it where a
+ * trigger skipped it.
+ */
+static TupleTableSlot *
+write_row(OpenInsert *open, const Insert *insert, const NullableDatum *given)
 {
-	MemoryContext caller = CurrentMemoryContext;
 	EState *estate = row_write_begin();
 	ResultRelInfo *result;
 	TupleTableSlot *slot;
-	bool inserted;
 
 	result = makeNode(ResultRelInfo);
-	InitResultRelInfo(result, relation, 0, NULL, 0);
+	InitResultRelInfo(result, open->relation, 0, NULL, 0);
 	estate->es_opened_result_relations = lappend(NIL, result);
 	ExecOpenIndices(result, false);
 	check_cache_fill(result);
 	reference_fill(result, estate->es_query_cxt);
-	slot = table_slot_create(relation, &estate->es_tupleTable);
+	slot = table_slot_create(open->relation, &estate->es_tupleTable);
 	fill_slot(insert, estate, slot, given);
 
 	AfterTriggerBeginQuery();
 	ExecSimpleRelationInsert(result, estate, slot);
-	inserted = ItemPointerIsValid(&slot->tts_tid);
-	if (inserted && stored != NULL)
-	{
-		MemoryContextSwitchTo(caller);
-		store_row(insert, ExecCopySlotHeapTuple(slot), RelationGetDescr(relation), stored);
-		MemoryContextSwitchTo(estate->es_query_cxt);
-	}
-	AfterTriggerEndQuery(estate);
+	open->estate = estate;
+	return slot;
+}
 
-	row_write_end(estate, caller);
-	return inserted;
+/* finish_row checks foreign keys and fires AFTER triggers. */
+static void
+finish_row(OpenInsert *open)
+{
+	MemoryContextSwitchTo(open->estate->es_query_cxt);
+	AfterTriggerEndQuery(open->estate);
+	row_write_end(open->estate, open->caller);
 }
 
 static void

@@ -37,4 +37,21 @@ typedef struct Insert
  */
 extern bool insert_row(Insert *insert, const NullableDatum *given, Row *stored);
 
+/* A row that is there, and whose foreign keys are not checked yet */
+typedef struct OpenInsert
+{
+	Relation relation;
+	EState *estate;
+	MemoryContext caller;
+	PlanRole before;
+} OpenInsert;
+
+/*
+ * Inserts a row that refers to one that follows from it: foreign keys and AFTER triggers wait for
+ * insert_row_end(), as if all in between were of one statement. Returns false, and has done nothing,
+ * for a table that needs a statement
+ */
+extern bool insert_row_begin(OpenInsert *open, Insert *insert, const NullableDatum *given);
+extern void insert_row_end(OpenInsert *open);
+
 #endif /* SCRM_INSERT_H */

@@ -59,13 +59,14 @@ static const RowColumn columns[] = {
 	{"user_agent", TEXTOID},
 	{"signed_at", TIMESTAMPTZOID},
 	{"snapshot_sha256", BYTEAOID},
+	{"attachment_id", INT8OID},
 };
 static RowMap signature_map = ROW_MAP("signature", columns);
 
 static Datum request_payload(const NullableDatum *arguments);
 static void check_signature(const NullableDatum *arguments, const Answer *answer);
 static void use_code(int64 quote_link_id, NullableDatum code);
-static void insert_signature(const NullableDatum *arguments, const Answer *answer);
+static void write_signature(const NullableDatum *arguments, const Answer *answer);
 static NullableDatum trimmed(NullableDatum value);
 static NullableDatum beginning(NullableDatum value, int max_characters);
 static char *hex_or_null(NullableDatum bytes);
@@ -90,8 +91,7 @@ scrm_sign_quote(PG_FUNCTION_ARGS)
 	if (!answer.is_repeated)
 	{
 		check_signature(arguments, &answer);
-		insert_signature(arguments, &answer);
-		signature_apply(answer.quote_id);
+		write_signature(arguments, &answer);
 		answer.status = CStringGetTextDatum(quote_status_names[QUOTE_SIGNED]);
 		answer_remember(answer.quote_id, arguments[SIGN_REQUEST_KEY], payload, answer.status,
 						answer.answered_at);
@@ -162,8 +162,9 @@ use_code(int64 quote_link_id, NullableDatum code)
 	plan_end();
 }
 
+/* write_signature inserts the signature, and what follows from it. */
 static void
-insert_signature(const NullableDatum *arguments, const Answer *answer)
+write_signature(const NullableDatum *arguments, const Answer *answer)
 {
 	static Insert insert = {.map = &signature_map};
 	NullableDatum signature[] = {
@@ -177,9 +178,18 @@ insert_signature(const NullableDatum *arguments, const Answer *answer)
 		beginning(arguments[SIGN_USER_AGENT], USER_AGENT_MAX_CHARACTERS),
 		batch_value(TimestampTzGetDatum(answer->answered_at)),
 		arguments[SIGN_SNAPSHOT_SHA256],
+		batch_value(Int64GetDatum(signature_next_document())),
 	};
+	OpenInsert open;
 
-	(void) insert_row(&insert, signature, NULL);
+	if (insert_row_begin(&open, &insert, signature))
+		signature_apply(answer->quote_id, &open);
+	else
+	{
+		signature[lengthof(signature) - 1] = batch_null();
+		(void) insert_row(&insert, signature, NULL);
+		signature_apply(answer->quote_id, NULL);
+	}
 }
 
 /* trimmed takes blanks off both ends; what is nothing then is NULL. */

@@ -25,6 +25,7 @@
 #include "insert.h"
 #include "json.h"
 #include "lookup.h"
+#include "next_key.h"
 #include "notification.h"
 #include "plan.h"
 #include "quote.h"
@@ -56,6 +57,7 @@ static RowMap table_map = ROW_MAP("signature", columns);
 /* What a file is written with; the rest fills in itself */
 typedef enum FileColumn
 {
+	FILE_ATTACHMENT_ID,
 	FILE_OPPORTUNITY_ID,
 	FILE_FILE_NAME,
 	FILE_MEDIA_TYPE,
@@ -63,6 +65,7 @@ typedef enum FileColumn
 } FileColumn;
 
 static const RowColumn file_columns[] = {
+	[FILE_ATTACHMENT_ID] = {"attachment_id", INT8OID},
 	[FILE_OPPORTUNITY_ID] = {"opportunity_id", INT8OID},
 	[FILE_FILE_NAME] = {"file_name", TEXTOID},
 	[FILE_MEDIA_TYPE] = {"media_type", TEXTOID},
@@ -94,7 +97,8 @@ static RowMap stored_map = {
 static void set_signed(int64 quote_id, Datum signed_at);
 static void supersede_others(Datum opportunity_id);
 static bool has_open_quote(Datum opportunity_id);
-static Row attach_document(const Row *quote, const Row *signature);
+static Row file_of(const Row *quote, const Row *signature, OpenInsert *open);
+static Row attach_document(const Row *quote, const Row *signature, NullableDatum attachment_id);
 static bytea *utf8_bytes(text *document);
 static Datum document_name(const Row *quote);
 static Row attached_file(Datum attachment_id);
@@ -105,12 +109,20 @@ static void tell_seller(const Row *quote, const char *signer_name, const char *p
 Datum
 scrm_apply_signature(PG_FUNCTION_ARGS)
 {
-	signature_apply(PG_GETARG_INT64(0));
+	signature_apply(PG_GETARG_INT64(0), NULL);
 	PG_RETURN_VOID();
 }
 
+int64
+signature_next_document(void)
+{
+	static KeySource source = {.map = &file_map, .column = FILE_ATTACHMENT_ID};
+
+	return next_key(&source);
+}
+
 void
-signature_apply(int64 quote_id)
+signature_apply(int64 quote_id, OpenInsert *open)
 {
 	Row quote;
 	Row signature;
@@ -121,10 +133,7 @@ signature_apply(int64 quote_id)
 	set_signed(quote_id, row_value(&signature, SIGNATURE_SIGNED_AT));
 	quote = quote_require(batch_value(Int64GetDatum(quote_id)));
 	supersede_others(row_value(&quote, QUOTE_COLUMN_OPPORTUNITY_ID));
-	if (row_is_null(&signature, SIGNATURE_ATTACHMENT_ID))
-		file = attach_document(&quote, &signature);
-	else
-		file = attached_file(row_value(&signature, SIGNATURE_ATTACHMENT_ID));
+	file = file_of(&quote, &signature, open);
 	append_document_event(quote_id, &file);
 	tell_seller(&quote, TextDatumGetCString(row_value(&signature, SIGNATURE_SIGNER_NAME)),
 				quote_move_opportunity(&quote, "signed"));
@@ -209,20 +218,42 @@ has_open_quote(Datum opportunity_id)
 	return found;
 }
 
+/*
+ * file_of returns the scan that the signature came with, or the document, which the signature refers to
+ * already unless its table needs statements.
+ */
 static Row
-attach_document(const Row *quote, const Row *signature)
+file_of(const Row *quote, const Row *signature, OpenInsert *open)
 {
-	static Insert insert = {.map = &file_map};
 	static Update update = {
 		.lookup = {.map = &table_map, .ncolumns = 1, .columns = {SIGNATURE_QUOTE_ID}},
 		.ncolumns = 1,
 		.columns = {SIGNATURE_ATTACHMENT_ID},
 	};
-	text *document = signed_document_make(quote, signature);
-	NullableDatum given[lengthof(file_columns)];
-	NullableDatum attachment_id;
+	NullableDatum attachment_id = row_nullable(signature, SIGNATURE_ATTACHMENT_ID);
 	Row file;
 
+	if (open == NULL && !attachment_id.isnull)
+		return attached_file(attachment_id.value);
+	if (open == NULL)
+		attachment_id = batch_value(Int64GetDatum(signature_next_document()));
+	file = attach_document(quote, signature, attachment_id);
+	if (open == NULL)
+		(void) update_row(&update, row_value(quote, QUOTE_COLUMN_ID), &attachment_id);
+	else
+		insert_row_end(open);
+	return file;
+}
+
+static Row
+attach_document(const Row *quote, const Row *signature, NullableDatum attachment_id)
+{
+	static Insert insert = {.map = &file_map};
+	text *document = signed_document_make(quote, signature);
+	NullableDatum given[lengthof(file_columns)];
+	Row file;
+
+	given[FILE_ATTACHMENT_ID] = attachment_id;
 	given[FILE_OPPORTUNITY_ID] = batch_value(row_value(quote, QUOTE_COLUMN_OPPORTUNITY_ID));
 	given[FILE_FILE_NAME] = batch_value(document_name(quote));
 	given[FILE_MEDIA_TYPE] = batch_value(CStringGetTextDatum("text/html"));
@@ -233,8 +264,6 @@ attach_document(const Row *quote, const Row *signature)
 		elog(ERROR, "document of a signature was not attached");
 	row_map_fill(&stored_map, stored_attnums, file.tupdesc);
 	file.attnums = stored_attnums;
-	attachment_id = row_nullable(&file, STORED_ATTACHMENT_ID);
-	(void) update_row(&update, row_value(quote, QUOTE_COLUMN_ID), &attachment_id);
 	return file;
 }
 

@@ -7,6 +7,7 @@
 
 #include "postgres.h"
 
+#include "insert.h"
 #include "row.h"
 
 typedef enum SignatureColumn
@@ -30,7 +31,14 @@ typedef enum SignatureColumn
 /* The signature of a quote. Returns whether there is one */
 extern bool signature_find(int64 quote_id, Row *signature);
 
-/* What follows from the signature of a quote, which is there: see apply_signature() */
-extern void signature_apply(int64 quote_id);
+/* The key that the document of a signature is to have */
+extern int64 signature_next_document(void);
+
+/*
+ * What follows from the signature of a quote, which is there: see apply_signature(). open is the insert
+ * of the signature with the key of its document, which is ended; NULL for a row that is complete, or
+ * lacks the key
+ */
+extern void signature_apply(int64 quote_id, OpenInsert *open);
 
 #endif /* SCRM_SIGNATURE_H */

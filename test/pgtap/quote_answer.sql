@@ -1,7 +1,7 @@
 -- Promise: a quote has at most one answer, and all that follows from it in the same commit, whatever
 -- strangers say; links that open nothing are alike; expiry is true by time; reminders come once.
 BEGIN;
-SELECT plan(94);
+SELECT plan(100);
 
 INSERT INTO sales_crm.member (name, email) VALUES ('Sam', 'sam@example.com');
 INSERT INTO sales_crm.account (name) VALUES ('Acme');
@@ -100,6 +100,27 @@ SELECT is((SELECT string_agg(pg_temp.state(s), ' ') FROM unnest(array[
 	$$ UPDATE sales_crm.quote_link SET recipient_name = 'x' $$, $$ DELETE FROM sales_crm.quote_link $$, $$ UPDATE sales_crm.quote SET html = 'x' $$]) s),
 	'SC101 SC101 23001 SC101 SC101 SC101 SC101 SC101 23001 SC101 SC101 SC101', 'no statement changes what was signed, the owner''s neither');
 SELECT isnt(pg_temp.state($$ DELETE FROM sales_crm.attachment $$), 'none', 'nor removes the signed document');
+
+-- A signature and its document refer to each other's key, also where somebody added to the tables
+SAVEPOINT added;
+CREATE TEMP TABLE seen (what text);
+CREATE FUNCTION pg_temp.see() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO seen SELECT TG_WHEN || ' ' || coalesce((SELECT a.file_name FROM sales_crm.attachment a WHERE a.attachment_id = NEW.attachment_id), 'nothing');
+	RETURN NEW;
+END $$;
+CREATE TRIGGER a_see BEFORE INSERT ON sales_crm.signature FOR EACH ROW EXECUTE FUNCTION pg_temp.see();
+CREATE TRIGGER z_see AFTER INSERT ON sales_crm.signature FOR EACH ROW EXECUTE FUNCTION pg_temp.see();
+SELECT pg_temp.offer('seen', pg_temp.deal('seen'));
+SELECT is(pg_temp.sign('seen'), 'signed', 'signed with triggers of others');
+SELECT results_eq('SELECT what FROM seen', format($$ VALUES ('BEFORE nothing'), ('AFTER %s-signed.html') $$, (SELECT number FROM sales_crm.quote WHERE quote_id = pg_temp.id('seen'))), 'the last of which see the document');
+CREATE RULE also AS ON INSERT TO sales_crm.signature DO ALSO INSERT INTO seen VALUES ('rule');
+SELECT pg_temp.offer('rule', pg_temp.deal('rule'));
+SELECT is(pg_temp.sign('rule'), 'signed', 'signed where the table needs a statement');
+SELECT is((SELECT count(*) FROM seen WHERE what = 'rule'), 1::bigint, 'which it gets');
+SELECT is(pg_temp.file('rule'), (SELECT number || '-signed.html text/html' FROM sales_crm.quote WHERE quote_id = pg_temp.id('rule')), 'and the document all the same');
+ROLLBACK TO added;
+SELECT is((SELECT count(*) FROM sales_crm.signature s LEFT JOIN sales_crm.attachment a USING (attachment_id) WHERE a.attachment_id IS NULL), 0::bigint, 'no signature without document');
 
 -- Links that open nothing are alike
 SELECT pg_temp.offer('links', pg_temp.deal('links'));
