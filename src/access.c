@@ -88,7 +88,7 @@ static const Access *access_current(void);
 static bool access_has(const Access *current, int64 owner);
 static void access_look_up(AccessKey key);
 static bool is_exempt(Oid role);
-static bool sees(text *kind, Datum key, PlanMode mode);
+static bool sees(const char *kind, Datum key, PlanMode mode);
 static void look_up_owners(int64 member_id, bool is_manager);
 static int compare_keys(const void *a, const void *b);
 static ArrayType *owner_array(const Access *current);
@@ -108,6 +108,12 @@ bool
 access_is_whole(void)
 {
 	return access_current()->whole;
+}
+
+bool
+access_sees(const char *kind, int64 key)
+{
+	return sees(kind, Int64GetDatum(key), PLAN_READ_AS_SESSION);
 }
 
 Datum
@@ -156,14 +162,15 @@ scrm_sees_owner_support(PG_FUNCTION_ARGS)
 Datum
 scrm_sees(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(sees(PG_GETARG_TEXT_PP(0), PG_GETARG_DATUM(1), PLAN_READ_AS_SESSION));
+	PG_RETURN_BOOL(
+		sees(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_DATUM(1), PLAN_READ_AS_SESSION));
 }
 
 Datum
 scrm_sees_now(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(access_is_whole() ||
-				   sees(PG_GETARG_TEXT_PP(0), PG_GETARG_DATUM(1), PLAN_CHECK_AS_SESSION));
+	PG_RETURN_BOOL(access_is_whole() || sees(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+											 PG_GETARG_DATUM(1), PLAN_CHECK_AS_SESSION));
 }
 
 Datum
@@ -196,7 +203,7 @@ scrm_is_admin(PG_FUNCTION_ARGS)
 }
 
 static bool
-sees(text *kind, Datum key, PlanMode mode)
+sees(const char *kind, Datum key, PlanMode mode)
 {
 #define SEES(table)                                                                       \
 	{                                                                                     \
@@ -218,12 +225,11 @@ sees(text *kind, Datum key, PlanMode mode)
 		{"note", SEES("note")},
 		{"quote", SEES("quote")},
 	};
-	char *wanted = text_to_cstring(kind);
 	bool seen;
 
 	for (size_t i = 0; i < lengthof(kinds); i++)
 	{
-		if (strcmp(kinds[i].kind, wanted) != 0)
+		if (strcmp(kinds[i].kind, kind) != 0)
 			continue;
 		plan_begin();
 		seen = plan_run(&kinds[i].plan, mode, &key, NULL) > 0;
@@ -231,7 +237,7 @@ sees(text *kind, Datum key, PlanMode mode)
 		return seen;
 	}
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					errmsg("kind of row \"%s\" is not known", wanted),
+					errmsg("kind of row \"%s\" is not known", kind),
 					errhint("Name a table such as opportunity or account.")));
 	return false;
 }

@@ -60,6 +60,12 @@ extern bool quote_find(int64 quote_id, LookupTime time, Row *quote);
 /* The same, as a new statement would see it; the key may be NULL. Errors: P0002 when there is none */
 extern Row quote_require(NullableDatum quote_id);
 
+/*
+ * Refuses a quote that the session's role does not see in the active snapshot, as one that does not
+ * exist; the key may be NULL. Errors: P0002
+ */
+extern void quote_require_visible(NullableDatum quote_id);
+
 /* A key for messages */
 extern char *quote_key_text(NullableDatum quote_id);
 

@@ -156,6 +156,14 @@ scrm_append_quote_event(PG_FUNCTION_ARGS)
 void
 quote_event_append(int64 quote_id, const char *kind, NullableDatum quote_link_id, Jsonb *data)
 {
+	quote_event_append_by(quote_id, kind, quote_link_id.isnull ? member_current().member_id : 0,
+						  quote_link_id, data);
+}
+
+void
+quote_event_append_by(int64 quote_id, const char *kind, int64 member_id,
+					  NullableDatum quote_link_id, Jsonb *data)
+{
 	static Insert insert = {.map = &table_map};
 	NullableDatum event[QUOTE_EVENT_COLUMNS];
 
@@ -163,9 +171,8 @@ quote_event_append(int64 quote_id, const char *kind, NullableDatum quote_link_id
 		event[i] = batch_null();
 	event[QUOTE_EVENT_QUOTE_ID] = batch_value(Int64GetDatum(quote_id));
 	event[QUOTE_EVENT_KIND] = batch_value(CStringGetTextDatum(kind));
+	event[QUOTE_EVENT_MEMBER_ID] = batch_key(member_id);
 	event[QUOTE_EVENT_QUOTE_LINK_ID] = quote_link_id;
-	if (quote_link_id.isnull)
-		event[QUOTE_EVENT_MEMBER_ID] = batch_key(member_current().member_id);
 	if (data != NULL)
 		event[QUOTE_EVENT_DATA] = batch_value(JsonbPGetDatum(data));
 	(void) insert_row(&insert, event, NULL);

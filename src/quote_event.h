@@ -16,4 +16,8 @@
 extern void
 quote_event_append(int64 quote_id, const char *kind, NullableDatum quote_link_id, Jsonb *data);
 
+/* The same for a member, 0 for none, who did something with a link */
+extern void quote_event_append_by(int64 quote_id, const char *kind, int64 member_id,
+								  NullableDatum quote_link_id, Jsonb *data);
+
 #endif /* SCRM_QUOTE_EVENT_H */

@@ -20,6 +20,7 @@
 #include "money.h"
 #include "plan.h"
 #include "quote.h"
+#include "quote_freeze.h"
 #include "quote_line.h"
 #include "quote_rule.h"
 #include "quote_snapshot.h"
@@ -35,24 +36,32 @@ static void check_discount(int64 quote_id);
 Datum
 scrm_freeze_quote(PG_FUNCTION_ARGS)
 {
+	Row quote = quote_require(fcinfo->args[0]);
+
+	quote_freeze(&quote);
+	PG_RETURN_VOID();
+}
+
+void
+quote_freeze(const Row *quote)
+{
 	static Update update = {
 		.lookup = {.map = &quote_table, .ncolumns = 1, .columns = {QUOTE_COLUMN_ID}},
 		.ncolumns = 6,
 		.columns = {QUOTE_COLUMN_STATUS, QUOTE_COLUMN_SENT_AT, QUOTE_COLUMN_SNAPSHOT,
 					QUOTE_COLUMN_SNAPSHOT_SHA256, QUOTE_COLUMN_HTML, QUOTE_COLUMN_HTML_SHA256},
 	};
-	Row quote = quote_require(fcinfo->args[0]);
-	int64 quote_id = PG_GETARG_INT64(0);
+	Datum quote_id = row_value(quote, QUOTE_COLUMN_ID);
 	DateADT today =
 		configuration_local_date(configuration_get(), GetCurrentTransactionStartTimestamp());
 	Jsonb *snapshot;
 	text *html;
 	NullableDatum values[6];
 
-	require_items(&quote);
-	check_discount(quote_id);
-	snapshot = quote_snapshot_make(&quote, batch_value(DateADTGetDatum(today)));
-	html = quote_template_render(DatumGetInt64(row_value(&quote, QUOTE_COLUMN_QUOTE_TEMPLATE_ID)),
+	require_items(quote);
+	check_discount(DatumGetInt64(quote_id));
+	snapshot = quote_snapshot_make(quote, batch_value(DateADTGetDatum(today)));
+	html = quote_template_render(DatumGetInt64(row_value(quote, QUOTE_COLUMN_QUOTE_TEMPLATE_ID)),
 								 snapshot);
 	values[0] = batch_value(CStringGetTextDatum(quote_status_names[QUOTE_SENT]));
 	values[1] = batch_value(TimestampTzGetDatum(GetCurrentTimestamp()));
@@ -60,22 +69,21 @@ scrm_freeze_quote(PG_FUNCTION_ARGS)
 	values[3] = batch_value(PointerGetDatum(digest_of_jsonb(snapshot)));
 	values[4] = batch_value(PointerGetDatum(html));
 	values[5] = batch_value(PointerGetDatum(digest_of_text(html)));
-	(void) update_row(&update, PG_GETARG_DATUM(0), values);
-	PG_RETURN_VOID();
+	(void) update_row(&update, quote_id, values);
 }
 
 static void
 require_items(const Row *quote)
 {
-	Row *lines;
-	int count =
-		quote_line_rows(DatumGetInt64(row_value(quote, QUOTE_COLUMN_ID)), LOOKUP_STATEMENT, &lines);
+	LookupScan lines;
+	bool found = false;
 
-	for (int i = 0; i < count; i++)
-	{
-		if (quote_line_is_item(&lines[i]))
-			return;
-	}
+	quote_line_begin(&lines, DatumGetInt64(row_value(quote, QUOTE_COLUMN_ID)), LOOKUP_STATEMENT);
+	while (!found && lookup_next(&lines))
+		found = quote_line_is_item(&lines.row);
+	lookup_end(&lines);
+	if (found)
+		return;
 	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("quote has no items"),
 					errdetail("It is quote %s.",
 							  TextDatumGetCString(row_value(quote, QUOTE_COLUMN_NUMBER))),

@@ -5,10 +5,16 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "fmgr.h"
 
+#include "access.h"
 #include "lookup.h"
 #include "quote.h"
 #include "row.h"
+
+PG_FUNCTION_INFO_V1(scrm_require_quote);
+
+static void refuse(NullableDatum quote_id);
 
 const RowColumn quote_columns[QUOTE_COLUMNS] = {
 	[QUOTE_COLUMN_ID] = {"quote_id", INT8OID},
@@ -67,11 +73,23 @@ quote_require(NullableDatum quote_id)
 	Row quote;
 
 	if (quote_id.isnull || !quote_find(DatumGetInt64(quote_id.value), LOOKUP_STATEMENT, &quote))
-		ereport(ERROR,
-				(errcode(ERRCODE_NO_DATA_FOUND),
-				 errmsg("quote %s does not exist", quote_key_text(quote_id)),
-				 errhint("SELECT quote_id, number FROM sales_crm.quote shows those there are.")));
+		refuse(quote_id);
 	return quote;
+}
+
+void
+quote_require_visible(NullableDatum quote_id)
+{
+	if (quote_id.isnull || !access_sees("quote", DatumGetInt64(quote_id.value)))
+		refuse(quote_id);
+}
+
+/* quote_id bigint */
+Datum
+scrm_require_quote(PG_FUNCTION_ARGS)
+{
+	quote_require_visible(fcinfo->args[0]);
+	PG_RETURN_VOID();
 }
 
 char *
@@ -79,4 +97,13 @@ quote_key_text(NullableDatum quote_id)
 {
 	return quote_id.isnull ? pstrdup("<NULL>")
 						   : psprintf(INT64_FORMAT, DatumGetInt64(quote_id.value));
+}
+
+static void
+refuse(NullableDatum quote_id)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NO_DATA_FOUND),
+			 errmsg("quote %s does not exist", quote_key_text(quote_id)),
+			 errhint("SELECT quote_id, number FROM sales_crm.quote shows those there are.")));
 }

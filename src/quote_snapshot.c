@@ -25,6 +25,7 @@
 #include "company_row.h"
 #include "compat.h"
 #include "configuration.h"
+#include "contact_row.h"
 #include "format.h"
 #include "json.h"
 #include "lookup.h"
@@ -91,25 +92,11 @@ static const SnapshotMember company_members[] = {
 	{"brand_color", COMPANY_BRAND_COLOR},
 	{"email", COMPANY_SENDER_EMAIL},
 };
-/* The tables that are read for a few columns */
-typedef enum ContactColumn
-{
-	CONTACT_ID,
-	CONTACT_NAME,
-	CONTACT_EMAIL,
-} ContactColumn;
 
-static const RowColumn contact_columns[] = {
-	[CONTACT_ID] = {"contact_id", INT8OID},
-	[CONTACT_NAME] = {"name", TEXTOID},
-	[CONTACT_EMAIL] = {"email", TEXTOID},
-};
 static const SnapshotMember contact_members[] = {
 	{"contact", CONTACT_NAME},
 	{"email", CONTACT_EMAIL},
 };
-static RowMap contact_map = ROW_MAP("contact", contact_columns);
-static Lookup contact_lookup = {.map = &contact_map, .ncolumns = 1, .columns = {CONTACT_ID}};
 
 typedef enum UnitColumn
 {
@@ -268,15 +255,14 @@ push_seller(JsonbParseState **state, const Row *quote)
 static void
 push_customer(JsonbParseState **state, const Row *quote)
 {
-	Datum key[] = {row_value(quote, QUOTE_COLUMN_CONTACT_ID)};
 	Row contact;
-	bool found = !row_is_null(quote, QUOTE_COLUMN_CONTACT_ID) &&
-				 lookup_row(&contact_lookup, LOOKUP_CALLER, key, &contact);
+	bool found =
+		contact_find(row_nullable(quote, QUOTE_COLUMN_CONTACT_ID), LOOKUP_CALLER, &contact);
 
 	json_push_key(state, "customer");
 	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
 	push_members(state, &quote_table, quote, customer_members, lengthof(customer_members));
-	push_members(state, &contact_map, found ? &contact : NULL, contact_members,
+	push_members(state, &contact_table, found ? &contact : NULL, contact_members,
 				 lengthof(contact_members));
 	pushJsonbValue(state, WJB_END_OBJECT, NULL);
 }

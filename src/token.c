@@ -9,6 +9,7 @@
 #include "utils/builtins.h"
 
 #include "compat.h"
+#include "token.h"
 
 PG_FUNCTION_INFO_V1(scrm_make_token);
 PG_FUNCTION_INFO_V1(scrm_make_signing_code);
@@ -18,9 +19,15 @@ PG_FUNCTION_INFO_V1(scrm_make_signing_code);
 #define TOKEN_CHARACTERS 43
 #define SIGNING_CODES 1000000
 
-/* 32 random bytes in base64url (RFC 4648, section 5), without padding */
 Datum
 scrm_make_token(PG_FUNCTION_ARGS pg_attribute_unused())
+{
+	PG_RETURN_TEXT_P(token_make());
+}
+
+/* 32 random bytes in base64url (RFC 4648, section 5), without padding */
+text *
+token_make(void)
 {
 	uint8 bytes[TOKEN_BYTES];
 	char token[TOKEN_CHARACTERS + 2];
@@ -38,7 +45,7 @@ scrm_make_token(PG_FUNCTION_ARGS pg_attribute_unused())
 		else if (token[i] == '/')
 			token[i] = '_';
 	}
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(token, TOKEN_CHARACTERS));
+	return cstring_to_text_with_len(token, TOKEN_CHARACTERS);
 }
 
 /* Six digits. Numbers above the last whole million are thrown away: they would favour the low ones */

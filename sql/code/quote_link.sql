@@ -27,28 +27,8 @@ COMMENT ON FUNCTION sales_crm.quote_link_guard() IS
 CREATE FUNCTION sales_crm.add_quote_link(quote_id bigint, channel text DEFAULT 'link', recipient_name text DEFAULT NULL,
 	recipient_email text DEFAULT NULL, contact_id bigint DEFAULT NULL, expires_at timestamptz DEFAULT NULL,
 	OUT quote_link_id bigint, OUT token text)
-RETURNS record LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_variable
-BEGIN
-	IF contact_id IS NOT NULL AND (recipient_name IS NULL OR recipient_email IS NULL) THEN
-		SELECT coalesce(recipient_name, k.name), coalesce(recipient_email, k.email) INTO recipient_name, recipient_email
-		FROM sales_crm.contact k WHERE k.contact_id = add_quote_link.contact_id;
-	END IF;
-	-- The one before it, of the same recipient and channel, leads nowhere from now on
-	UPDATE sales_crm.quote_link l SET revoked_at = clock_timestamp()
-	WHERE l.quote_id = add_quote_link.quote_id AND l.channel = add_quote_link.channel AND l.revoked_at IS NULL
-		AND lower(coalesce(l.recipient_email, l.recipient_name, '')) = lower(coalesce(add_quote_link.recipient_email, add_quote_link.recipient_name, ''));
-	token := sales_crm.make_token();
-	INSERT INTO sales_crm.quote_link AS l (quote_id, token_sha256, token_tail, channel, recipient_name, recipient_email, contact_id, expires_at, created_by)
-	VALUES (quote_id, sales_crm.token_sha256(token), right(token, 4), channel, recipient_name, recipient_email, contact_id, expires_at, sales_crm.current_member())
-	RETURNING l.quote_link_id INTO quote_link_id;
-	INSERT INTO sales_crm.quote_event (quote_id, kind, member_id, quote_link_id, data)
-	VALUES (quote_id, 'link_created', sales_crm.current_member(), quote_link_id,
-		jsonb_strip_nulls(jsonb_build_object('channel', channel, 'recipient_name', recipient_name, 'recipient_email', recipient_email, 'tail', right(token, 4))));
-END
-$$;
+RETURNS record LANGUAGE c
+AS 'MODULE_PATHNAME', 'scrm_add_quote_link';
 COMMENT ON FUNCTION sales_crm.add_quote_link(bigint, text, text, text, bigint, timestamptz) IS
 	'make_quote_link(), for those who have locked the quote, and asked already whether the session may and whether it was sent';
 

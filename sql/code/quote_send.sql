@@ -7,16 +7,8 @@ COMMENT ON FUNCTION sales_crm.lock_quote(bigint) IS
 	'Locks a quote, after its opportunity, and returns what it is then. Errors: P0002';
 
 CREATE FUNCTION sales_crm.require_quote(quote_id bigint)
-RETURNS void LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	IF quote_id IS NULL OR NOT sales_crm.sees('quote', quote_id) THEN
-		RAISE EXCEPTION 'quote % does not exist', quote_id
-			USING ERRCODE = 'no_data_found', HINT = 'SELECT quote_id, number FROM sales_crm.quote shows those there are.';
-	END IF;
-END
-$$;
+RETURNS void LANGUAGE c
+AS 'MODULE_PATHNAME', 'scrm_require_quote';
 COMMENT ON FUNCTION sales_crm.require_quote(bigint) IS
 	'Refuses a quote that the session''s role does not see, as one that does not exist. Errors: P0002';
 
@@ -33,6 +25,8 @@ COMMENT ON FUNCTION sales_crm.discount_of(jsonb, numeric) IS
 CREATE FUNCTION sales_crm.check_quote_discount(quote_id bigint)
 RETURNS void LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -91,6 +85,8 @@ COMMENT ON FUNCTION sales_crm.freeze_quote(bigint) IS
 CREATE FUNCTION sales_crm.queue_quote_email(quote_link_id bigint, event text, link text, subject text DEFAULT NULL, body text DEFAULT NULL)
 RETURNS bigint LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -118,64 +114,8 @@ COMMENT ON FUNCTION sales_crm.queue_quote_email(bigint, text, text, text, text) 
 CREATE FUNCTION sales_crm.send_quote(quote_id bigint, channel text DEFAULT 'link', contact_id bigint DEFAULT NULL, email text DEFAULT NULL,
 	subject text DEFAULT NULL, body text DEFAULT NULL, recipient_name text DEFAULT NULL,
 	OUT link text, OUT message_id bigint, OUT token text, OUT quote_link_id bigint)
-RETURNS record LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off
-SET jit = off
-AS $$
-#variable_conflict use_variable
-DECLARE
-	quote record;
-	recipient record;
-	made record;
-BEGIN
-	PERFORM sales_crm.require_quote(quote_id);
-	quote := sales_crm.lock_quote(quote_id);
-	IF channel IS NULL OR channel NOT IN ('direct', 'email', 'link', 'download') THEN
-		RAISE EXCEPTION 'channel "%" is not known', channel
-			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use direct, email, link or download.';
-	END IF;
-	SELECT coalesce(recipient_name, k.name) AS name, coalesce(email, k.email) AS email, k.contact_id INTO recipient
-	FROM sales_crm.quote q
-	LEFT JOIN sales_crm.contact k ON k.contact_id = coalesce(send_quote.contact_id, CASE WHEN send_quote.email IS NULL THEN q.contact_id END)
-	WHERE q.quote_id = send_quote.quote_id;
-	IF channel = 'email' AND recipient.email IS NULL THEN
-		RAISE EXCEPTION 'quote has nobody to be sent to'
-			USING ERRCODE = 'invalid_parameter_value', DETAIL = format('The contact of quote %s has no e-mail address, or there is no contact.', quote.number),
-				HINT = 'Name one: send_quote(…, email => ''…'').';
-	END IF;
-	IF quote.status = 'draft' THEN
-		IF quote.closed_at IS NOT NULL THEN
-			RAISE EXCEPTION 'quote belongs to a closed opportunity'
-				USING ERRCODE = 'SC004', DETAIL = format('The opportunity of quote %s was closed at %s.', quote.number, quote.closed_at),
-					HINT = 'A manager can reopen it by moving it to an open phase of its pipeline.';
-		END IF;
-		IF sales_crm.is_past(quote.valid_until) THEN
-			RAISE EXCEPTION 'quote is no longer valid'
-				USING ERRCODE = 'SC104', DETAIL = format('The last day of quote %s was %s.', quote.number, quote.valid_until),
-					HINT = 'UPDATE sales_crm.quote SET valid_until to a later day first.';
-		END IF;
-		PERFORM sales_crm.freeze_quote(quote_id);
-	ELSIF quote.status NOT IN ('sent', 'viewed', 'signed') OR quote.status <> 'signed' AND sales_crm.is_past(quote.valid_until) THEN
-		RAISE EXCEPTION 'quote cannot be sent'
-			USING ERRCODE = CASE WHEN quote.status IN ('sent', 'viewed', 'expired') THEN 'SC104' ELSE 'SC102' END,
-				DETAIL = format('Quote %s is %s, its last day %s.', quote.number, quote.status, quote.valid_until),
-				HINT = 'Make the next version: SELECT sales_crm.revise_quote(…), or make it valid longer: SELECT sales_crm.extend_quote(…).';
-	END IF;
-	made := sales_crm.add_quote_link(quote_id, channel, recipient.name, recipient.email, recipient.contact_id);
-	token := made.token;
-	quote_link_id := made.quote_link_id;
-	SELECT rtrim(c.portal_url, '/') || '/q/' || token || CASE channel WHEN 'direct' THEN '?direct' WHEN 'download' THEN '/quote.pdf' ELSE '' END
-	INTO link FROM sales_crm.company c;
-	link := coalesce(link, '/q/' || token);
-	IF quote.status = 'draft' THEN
-		PERFORM sales_crm.queue_event('quote.sent', quote_id, jsonb_build_object('channel', channel));
-	END IF;
-	IF channel = 'email' THEN
-		message_id := sales_crm.queue_quote_email(quote_link_id, 'quote.sent', link, subject, body);
-	END IF;
-END
-$$;
+RETURNS record LANGUAGE c
+AS 'MODULE_PATHNAME', 'scrm_send_quote';
 COMMENT ON FUNCTION sales_crm.send_quote(bigint, text, bigint, text, text, text, text) IS
 	'Sends a quote, which freezes a draft, and returns the link for the recipient, shown this once. channel: direct (the customer reads on the seller''s device), email (subject and body instead of the template''s; {{link}} in them is the link), link, or download (PDF). Again for another recipient, or to give one a new link. Recipient: contact_id, else email, else the quote''s contact. Errors: P0002, SC004, SC102, SC104, 22023, 55000 for a quote without items';
 

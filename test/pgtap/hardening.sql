@@ -41,10 +41,8 @@ INSERT INTO definer VALUES
 	('revise_quote', 'quotes that were sent change by verbs'),
 	('revoke_quote_link', 'links are nobody''s to write'),
 	('search', 'indexes by words are of no use behind policies; each row is asked about'),
-	('send_quote', 'quotes that were sent change by verbs'),
 	('withdraw_quote', 'quotes that were sent change by verbs'),
 	-- Inner parts of those, which nobody may call
-	('add_quote_link', 'inner part of make_quote_link()'),
 	('log_access', 'access_log is nobody''s to write'),
 	('person_keys', 'inner part of export_person()'),
 	('tell_assignment', 'notifications of somebody else'),

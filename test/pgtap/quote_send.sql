@@ -2,7 +2,7 @@
 -- several recipients has looked, and when first, is known of each; no limit for files keeps a
 -- customer from signing.
 BEGIN;
-SELECT plan(28);
+SELECT plan(33);
 SET client_min_messages = warning;
 
 INSERT INTO sales_crm.member (name, is_manager) VALUES ('Sam', false), ('Mary', true);
@@ -42,7 +42,7 @@ END
 $$;
 
 -- Discounts: of the whole, in percent and as an amount, and of a line
-SELECT pg_temp.draft(n) FROM unnest(array['whole', 'amount', 'line', 'line amount', 'limit', 'approved', 'refused', 'agreed', 'manager', 'above', 'program', 'revised', 'large', 'views']) n \g /dev/null
+SELECT pg_temp.draft(n) FROM unnest(array['whole', 'amount', 'line', 'line amount', 'limit', 'approved', 'refused', 'agreed', 'manager', 'above', 'program', 'revised', 'large', 'views', 'again']) n \g /dev/null
 UPDATE sales_crm.quote SET discount_percent = 10.01 WHERE title IN ('whole', 'approved', 'refused', 'program');
 UPDATE sales_crm.quote SET discount_amount = 20.01 WHERE title = 'amount';
 UPDATE sales_crm.quote_line SET discount_percent = 10.01 WHERE quote_id = pg_temp.quote('line') AND name = 'Lamp';
@@ -97,6 +97,21 @@ SELECT results_eq(format('SELECT recipient_name, views, first_viewed_ip, first_v
 SELECT is((SELECT first_viewed_at FROM sales_crm.quote_link WHERE quote_link_id = :ben_link), (SELECT first_viewed_at FROM first_view), 'whose time stays');
 SELECT is((SELECT string_agg(e.quote_link_id || ' ' || (e.data ->> 'ip'), ', ') FROM sales_crm.quote_event e WHERE e.quote_id = pg_temp.quote('views') AND e.kind = 'viewed'),
 	:'ben_link' || ' 192.0.2.2', 'the quote became viewed by the first of them');
+
+-- The same recipient again, by another channel, and another recipient
+SELECT quote_link_id AS first FROM sales_crm.send_quote(pg_temp.quote('again'), 'direct', email => 'an@example.com') \gset
+SELECT quote_link_id AS other_channel FROM sales_crm.send_quote(pg_temp.quote('again'), 'download', email => 'an@example.com') \gset
+SELECT quote_link_id AS other FROM sales_crm.send_quote(pg_temp.quote('again'), 'direct', email => 'ben@example.com') \gset
+SELECT quote_link_id AS second FROM sales_crm.send_quote(pg_temp.quote('again'), 'direct', email => 'AN@example.com', recipient_name => 'An') \gset
+SELECT results_eq(format('SELECT quote_link_id, revoked_at IS NULL FROM sales_crm.quote_link WHERE quote_id = %s ORDER BY 1', pg_temp.quote('again')),
+	format('VALUES (%s::bigint, false), (%s, true), (%s, true), (%s, true)', :first, :other_channel, :other, :second), 'a new link takes the place of the recipient''s before it, in its channel');
+SELECT results_eq(format($$SELECT e.quote_link_id, e.data - 'tail', e.data ->> 'tail' = l.token_tail FROM sales_crm.quote_event e JOIN sales_crm.quote_link l USING (quote_link_id)
+	WHERE e.quote_id = %s AND e.kind = 'link_created' AND e.quote_link_id IN (%s, %s) ORDER BY 1$$, pg_temp.quote('again'), :first, :second),
+	format($$VALUES (%s::bigint, jsonb '{"channel": "direct", "recipient_email": "an@example.com"}', true),
+		(%s, '{"channel": "direct", "recipient_email": "AN@example.com", "recipient_name": "An"}', true)$$, :first, :second), 'their events say for whom they are, as far as it is known');
+SELECT throws_ok($$SELECT sales_crm.send_quote(pg_temp.quote('again'), 'post')$$, '22023', 'channel "post" is not known', 'a channel that is not known is refused');
+SELECT throws_ok($$SELECT sales_crm.send_quote(pg_temp.quote('again'), 'email')$$, '22023', 'quote has nobody to be sent to', 'an e-mail wants an address');
+SELECT throws_ok('SELECT sales_crm.send_quote(NULL)', 'P0002', 'quote <NULL> does not exist', 'no quote is none');
 
 -- A signed document that is larger than files may be
 SELECT token AS large, quote_link_id FROM sales_crm.send_quote(pg_temp.quote('large')) \gset
