@@ -22,7 +22,7 @@
 		COMMENT ON COLUMN sales_crm.opportunity_change.by IS 'current_member() then; NULL for sessions without a member';
 	END IF;
 	CREATE INDEX IF NOT EXISTS opportunity_change_opportunity_id_idx ON sales_crm.opportunity_change (opportunity_id, at);
-	CREATE INDEX IF NOT EXISTS opportunity_change_by_idx ON sales_crm.opportunity_change (by, at);
+	CREATE INDEX IF NOT EXISTS opportunity_change_by_idx ON sales_crm.opportunity_change (by, at) WHERE by IS NOT NULL;
 
 	IF sales_crm.setup_lacks('phase_stay') THEN
 		CREATE TABLE sales_crm.phase_stay (
