@@ -108,7 +108,6 @@
 		COMMENT ON COLUMN sales_crm.quote.created_by IS 'The member; NULL for sessions without one';
 	END IF;
 	CREATE INDEX IF NOT EXISTS quote_opportunity_id_idx ON sales_crm.quote (opportunity_id);
-	CREATE INDEX IF NOT EXISTS quote_quote_template_id_idx ON sales_crm.quote (quote_template_id);
 	CREATE INDEX IF NOT EXISTS quote_contact_id_idx ON sales_crm.quote (contact_id) WHERE contact_id IS NOT NULL;
 	CREATE UNIQUE INDEX IF NOT EXISTS quote_supersedes_id_idx ON sales_crm.quote (supersedes_id) WHERE supersedes_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS quote_created_by_idx ON sales_crm.quote (created_by) WHERE created_by IS NOT NULL;
