@@ -10,9 +10,11 @@
  */
 #include "postgres.h"
 
+#include "access/sysattr.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "lib/stringinfo.h"
@@ -25,12 +27,14 @@
 #include "check_cache.h"
 #include "compat.h"
 #include "expression.h"
+#include "held_row.h"
 #include "insert.h"
 #include "reference.h"
 #include "row_write.h"
 
 static void prepare(Insert *insert, Relation relation);
 static bool add_defaults(Insert *insert, Relation relation);
+static AttrNumber bigint_key(Relation relation);
 static bool is_plain_table(Relation relation);
 static void open_insert(OpenInsert *open, Insert *insert);
 static void close_insert(OpenInsert *open);
@@ -116,10 +120,23 @@ prepare(Insert *insert, Relation relation)
 		MemoryContextDelete(insert->context);
 	insert->context = AllocSetContextCreate(caller, "sales_crm insert", ALLOCSET_SMALL_SIZES);
 	MemoryContextSwitchTo(insert->context);
+	insert->key = bigint_key(relation);
 	insert->is_plain = is_plain_table(relation) && add_defaults(insert, relation);
 	MemoryContextSwitchTo(caller);
 	MemoryContextSetParent(insert->context, TopMemoryContext);
 	insert->version = insert->map->version;
+}
+
+static AttrNumber
+bigint_key(Relation relation)
+{
+	Bitmapset *columns = RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_PRIMARY_KEY);
+	int attnum;
+
+	if (!bms_get_singleton_member(columns, &attnum))
+		return 0;
+	attnum += FirstLowInvalidHeapAttributeNumber;
+	return TupleDescAttr(RelationGetDescr(relation), attnum - 1)->atttypid == INT8OID ? attnum : 0;
 }
 
 /* is_plain_table says whether nobody added what only a statement does. */
@@ -187,6 +204,13 @@ write_row(OpenInsert *open, const Insert *insert, const NullableDatum *given)
 
 	AfterTriggerBeginQuery();
 	ExecSimpleRelationInsert(result, estate, slot);
+	if (insert->key != 0 && ItemPointerIsValid(&slot->tts_tid))
+	{
+		bool isnull;
+		Datum key = slot_getattr(slot, insert->key, &isnull);
+
+		held_row_remember(open->relation, insert->key, DatumGetInt64(key), &slot->tts_tid);
+	}
 	open->estate = estate;
 	return slot;
 }

@@ -27,6 +27,7 @@ typedef struct Insert
 	int ndefaults;		   /* columns that are not of the map and have a default */
 	AttrNumber *attnums;   /* of these */
 	ExprState **defaults;  /* compiled */
+	AttrNumber key;		   /* of the table's primary key, if that is one bigint, or 0 */
 	bool is_plain;		   /* needs no statement */
 	ScrmPlan plan;		   /* for when it does */
 } Insert;

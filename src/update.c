@@ -13,6 +13,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "executor/nodeModifyTable.h"
@@ -25,6 +26,7 @@
 
 #include "check_cache.h"
 #include "compat.h"
+#include "held_row.h"
 #include "lookup.h"
 #include "reference.h"
 #include "row_write.h"
@@ -39,6 +41,7 @@ lock_row(Update *update, EState *estate, Relation relation, TupleTableSlot *row,
 static bool
 write_row(const Update *update, EState *estate, ResultRelInfo *result, TupleTableSlot *locked,
 		  const NullableDatum *values, TransitionCaptureState *capture);
+static void remember(const Update *update, Relation relation, TupleTableSlot *row);
 static void set_columns(const Update *update, TupleTableSlot *locked, TupleTableSlot *row,
 						const NullableDatum *values);
 static bool update_by_statement(Update *update, Datum key, const NullableDatum *values);
@@ -185,6 +188,7 @@ write_row(const Update *update, EState *estate, ResultRelInfo *result, TupleTabl
 								 &indexes);
 	if (written != TM_Ok)
 		refuse(written);
+	remember(update, relation, row);
 	if (indexes)
 	{
 		ExecOpenIndices(result, false);
@@ -193,6 +197,20 @@ write_row(const Update *update, EState *estate, ResultRelInfo *result, TupleTabl
 	ExecARUpdateTriggers(estate, result, NULL, NULL, &locked->tts_tid, NULL, row, recheck, capture,
 						 false);
 	return true;
+}
+
+/* remember notes where the row is now, for those that refer to it. */
+static void
+remember(const Update *update, Relation relation, TupleTableSlot *row)
+{
+	const RowMap *map = update->lookup.map;
+	int key = update->lookup.columns[0];
+	bool isnull;
+
+	if (map->columns[key].type == INT8OID)
+		held_row_remember(relation, map->attnums[key],
+						  DatumGetInt64(slot_getattr(row, map->attnums[key], &isnull)),
+						  &row->tts_tid);
 }
 
 /* set_columns makes the new row: the old one with the columns' values. */
