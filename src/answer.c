@@ -21,7 +21,6 @@
 #include "answer.h"
 #include "batch.h"
 #include "compat.h"
-#include "configuration.h"
 #include "digest.h"
 #include "error.h"
 #include "format.h"
@@ -83,7 +82,6 @@ static int characters_of(const text *value);
 static void check_request_key(NullableDatum request_key);
 static bool find_answer(int64 quote_id, Datum request_key, Datum payload, Row *answer);
 static void check_open(const Row *quote);
-static bool needs_code(const Row *quote);
 static bytea *payload_digest(Datum payload);
 static char *moment_in_utc(TimestampTz at);
 
@@ -169,7 +167,7 @@ answer_check(NullableDatum token, NullableDatum request_key, Datum payload)
 	check_open(&quote);
 	answer.number = row_value(&quote, QUOTE_COLUMN_NUMBER);
 	answer.snapshot_sha256 = row_value(&quote, QUOTE_COLUMN_SNAPSHOT_SHA256);
-	answer.needs_code = needs_code(&quote);
+	answer.needs_code = answer_needs_code(&quote);
 	answer.status = row_value(&quote, QUOTE_COLUMN_STATUS);
 	answer.answered_at = GetCurrentTimestamp();
 	return answer;
@@ -264,9 +262,7 @@ check_open(const Row *quote)
 				 errdetail("It is %s since %s.", quote_status_names[status],
 						   moment_in_utc(
 							   DatumGetTimestampTz(row_value(quote, QUOTE_COLUMN_ANSWERED_AT))))));
-	if (status == QUOTE_EXPIRED ||
-		(is_open &&
-		 configuration_local_date(configuration_get(), GetCurrentTimestamp()) > valid_until))
+	if (status == QUOTE_EXPIRED || (is_open && quote_is_past(quote)))
 		ereport(ERROR, (errcode(ERRCODE_SCRM_QUOTE_EXPIRED), errmsg("quote %s has expired", number),
 						errdetail("Its last day was %s.", format_iso_day(valid_until)),
 						errhint("Ask the seller for a new one.")));
@@ -277,22 +273,24 @@ check_open(const Row *quote)
 						errhint("Ask the seller for the present one.")));
 }
 
-/* needs_code says whether the quote's template asks those who sign for a code sent by e-mail. */
-static bool
-needs_code(const Row *quote)
+bool
+answer_needs_code(const Row *quote)
 {
 	const QuoteTemplate *template =
 		quote_template_get(DatumGetInt64(row_value(quote, QUOTE_COLUMN_QUOTE_TEMPLATE_ID)));
-	JsonbContainer *totals;
-	Datum gross;
+	Jsonb *snapshot;
+	char *gross;
+	Datum number;
 
-	if (template->code_above.isnull)
+	if (template->code_above.isnull || row_is_null(quote, QUOTE_COLUMN_SNAPSHOT))
 		return false;
-	totals =
-		json_container(&DatumGetJsonbP(row_value(quote, QUOTE_COLUMN_SNAPSHOT))->root, "totals");
-	gross = DirectFunctionCall3(numeric_in, CStringGetDatum(json_text(totals, "gross")),
-								ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-	return DatumGetBool(DirectFunctionCall2(numeric_ge, gross, template->code_above.value));
+	snapshot = DatumGetJsonbP(row_value(quote, QUOTE_COLUMN_SNAPSHOT));
+	gross = json_text(json_container(&snapshot->root, "totals"), "gross");
+	if (gross == NULL)
+		return false;
+	number = DirectFunctionCall3(numeric_in, CStringGetDatum(gross), ObjectIdGetDatum(InvalidOid),
+								 Int32GetDatum(-1));
+	return DatumGetBool(DirectFunctionCall2(numeric_ge, number, template->code_above.value));
 }
 
 /* payload_digest is sha256(convert_to(payload::text, 'UTF8')). */

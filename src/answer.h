@@ -9,6 +9,8 @@
 
 #include "datatype/timestamp.h"
 
+#include "row.h"
+
 typedef struct Answer
 {
 	bool is_repeated; /* the same request was answered before */
@@ -39,6 +41,9 @@ extern void answer_remember(int64 quote_id, NullableDatum request_key, Datum pay
  */
 extern void
 answer_check_person(NullableDatum name, NullableDatum email, const char *role, bool required);
+
+/* Whether the template of a quote that was sent asks those who sign it for a code sent by e-mail */
+extern bool answer_needs_code(const Row *quote);
 
 /* Whether a text has something to read, and no more than so many characters */
 extern bool answer_says_something(NullableDatum value, int max_characters);

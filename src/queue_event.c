@@ -107,7 +107,7 @@ confirm_signature(const Row *quote)
 	Row company = company_get();
 	Row signature;
 
-	if (!signature_find(DatumGetInt64(quote_id.value), &signature) ||
+	if (!signature_find(DatumGetInt64(quote_id.value), LOOKUP_STATEMENT, &signature) ||
 		DatumGetBool(row_value(&signature, SIGNATURE_PAPER)))
 		return;
 	address = signer_address(&signature);

@@ -31,6 +31,7 @@
 
 PG_FUNCTION_INFO_V1(scrm_queue_pdf);
 PG_FUNCTION_INFO_V1(scrm_await_pdf);
+PG_FUNCTION_INFO_V1(scrm_quote_pdf_state);
 
 #define KIND_PDF "pdf"
 
@@ -70,6 +71,9 @@ static RowMap body_map = ROW_MAP("message_body", body_columns);
 static const RowColumn done_columns[] = {{"message_id", INT8OID}};
 static RowMap done_map = ROW_MAP("message_done", done_columns);
 
+static const RowColumn dead_columns[] = {{"message_id", INT8OID}};
+static RowMap dead_map = ROW_MAP("message_dead", dead_columns);
+
 static const RowColumn message_columns[] = {{"message_id", INT8OID}};
 static AttrNumber message_attnums[lengthof(message_columns)];
 static RowMap message_map = {
@@ -82,10 +86,12 @@ static RowMap message_map = {
 static Row given_quote(FunctionCallInfo fcinfo);
 static bool has_document(const Row *quote, const char *purpose);
 pg_noreturn static void refuse(NullableDatum quote_id);
-static bool find_document(NullableDatum quote_id, const char *purpose, Row *document);
+static bool
+find_document(NullableDatum quote_id, const char *purpose, LookupTime time, Row *document);
 static NullableDatum find_message(NullableDatum quote_id, const char *purpose);
 static bool is_for_pdf(const Row *body, const char *purpose);
 static bool is_done(Datum message_id);
+static bool is_awaited(NullableDatum quote_id, const char *purpose);
 static bool lock_message(Datum message_id);
 static bool is_own(Datum message_id);
 static bool lock_row(ScrmPlan *plan, Datum message_id);
@@ -139,7 +145,7 @@ queue_pdf(const Row *quote, const char *purpose)
 
 	if (!has_document(quote, purpose))
 		refuse(quote_id);
-	if (find_document(quote_id, purpose, &document))
+	if (find_document(quote_id, purpose, LOOKUP_STATEMENT, &document))
 		return batch_null();
 	known = find_message(quote_id, purpose);
 	if (!known.isnull)
@@ -168,7 +174,7 @@ await_pdf(const Row *quote, const char *purpose)
 		NullableDatum message_id;
 		Row document;
 
-		if (find_document(quote_id, purpose, &document))
+		if (find_document(quote_id, purpose, LOOKUP_STATEMENT, &document))
 		{
 			pdf.attachment_id = row_nullable(&document, DOCUMENT_ATTACHMENT_ID);
 			break;
@@ -181,6 +187,61 @@ await_pdf(const Row *quote, const char *purpose)
 		}
 	}
 	return pdf;
+}
+
+/* quote_id bigint, status text: attachment_id bigint, expected boolean */
+Datum
+scrm_quote_pdf_state(PG_FUNCTION_ARGS)
+{
+	PdfState state = {.attachment_id = batch_null()};
+	Datum values[2];
+	bool nulls[2] = {false, false};
+
+	if (!PG_ARGISNULL(0) && !PG_ARGISNULL(1))
+		state =
+			pdf_state(fcinfo->args[0], quote_status_named(text_to_cstring(PG_GETARG_TEXT_PP(1))));
+	values[0] = state.attachment_id.value;
+	nulls[0] = state.attachment_id.isnull;
+	values[1] = BoolGetDatum(state.expected);
+	return record_return(fcinfo, values, nulls);
+}
+
+PdfState
+pdf_state(NullableDatum quote_id, QuoteStatus status)
+{
+	const char *purpose = status == QUOTE_SIGNED ? PDF_OF_SIGNED : PDF_OF_QUOTE;
+	PdfState state = {.attachment_id = batch_null()};
+	Row document;
+
+	if (status == QUOTE_WITHDRAWN)
+		return state;
+	if (find_document(quote_id, purpose, LOOKUP_CALLER, &document))
+		state.attachment_id = row_nullable(&document, DOCUMENT_ATTACHMENT_ID);
+	else
+		state.expected = is_awaited(quote_id, purpose);
+	return state;
+}
+
+/* is_awaited says whether there is a message for the PDF that was not given up. */
+static bool
+is_awaited(NullableDatum quote_id, const char *purpose)
+{
+	static Lookup lookup = {.map = &body_map, .ncolumns = 1, .columns = {BODY_QUOTE_ID}};
+	static Lookup dead = {.map = &dead_map, .ncolumns = 1};
+	bool awaited = false;
+	LookupScan scan;
+
+	lookup_begin(&scan, &lookup, LOOKUP_CALLER, &quote_id.value);
+	while (!awaited && lookup_next(&scan))
+	{
+		Datum message_id = row_value(&scan.row, BODY_MESSAGE_ID);
+		Row row;
+
+		awaited =
+			is_for_pdf(&scan.row, purpose) && !lookup_row(&dead, LOOKUP_CALLER, &message_id, &row);
+	}
+	lookup_end(&scan);
+	return awaited;
 }
 
 /* lock_message keeps a message from being finished; false: it is. */
@@ -246,7 +307,7 @@ refuse(NullableDatum quote_id)
 }
 
 static bool
-find_document(NullableDatum quote_id, const char *purpose, Row *document)
+find_document(NullableDatum quote_id, const char *purpose, LookupTime time, Row *document)
 {
 	static Lookup lookup = {
 		.map = &document_map,
@@ -255,7 +316,7 @@ find_document(NullableDatum quote_id, const char *purpose, Row *document)
 	};
 	Datum key[] = {quote_id.value, CStringGetTextDatum(purpose)};
 
-	return lookup_row(&lookup, LOOKUP_STATEMENT, key, document);
+	return lookup_row(&lookup, time, key, document);
 }
 
 /* find_message returns the first message for the PDF that was not delivered, NULL without one. */

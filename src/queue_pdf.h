@@ -7,6 +7,7 @@
 
 #include "postgres.h"
 
+#include "quote_rule.h"
 #include "row.h"
 
 #define PDF_OF_QUOTE "quote"
@@ -17,6 +18,16 @@
  * dead already; NULL where the PDF is there. Errors: 55000 before the quote is sent or signed
  */
 extern NullableDatum queue_pdf(const Row *quote, const char *purpose);
+
+/* The PDF that belongs to a quote in a status: none once withdrawn, one with evidence once signed */
+typedef struct PdfState
+{
+	NullableDatum attachment_id;
+	bool expected; /* it is being made */
+} PdfState;
+
+/* As the calling query sees it */
+extern PdfState pdf_state(NullableDatum quote_id, QuoteStatus status);
 
 /* What an e-mail is to carry, or to wait for; both NULL where that changed again and again */
 typedef struct AwaitedPdf

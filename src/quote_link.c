@@ -34,9 +34,12 @@ typedef enum QuoteLinkColumn
 	QUOTE_LINK_TOKEN_SHA256,
 	QUOTE_LINK_EXPIRES_AT,
 	QUOTE_LINK_REVOKED_AT,
+	QUOTE_LINK_CHANNEL,
+	QUOTE_LINK_RECIPIENT_NAME,
+	QUOTE_LINK_RECIPIENT_EMAIL,
 } QuoteLinkColumn;
 
-#define QUOTE_LINK_COLUMNS (QUOTE_LINK_REVOKED_AT + 1)
+#define QUOTE_LINK_COLUMNS (QUOTE_LINK_RECIPIENT_EMAIL + 1)
 
 static const RowColumn columns[QUOTE_LINK_COLUMNS] = {
 	[QUOTE_LINK_ID] = {"quote_link_id", INT8OID},
@@ -44,6 +47,9 @@ static const RowColumn columns[QUOTE_LINK_COLUMNS] = {
 	[QUOTE_LINK_TOKEN_SHA256] = {"token_sha256", BYTEAOID},
 	[QUOTE_LINK_EXPIRES_AT] = {"expires_at", TIMESTAMPTZOID},
 	[QUOTE_LINK_REVOKED_AT] = {"revoked_at", TIMESTAMPTZOID},
+	[QUOTE_LINK_CHANNEL] = {"channel", TEXTOID},
+	[QUOTE_LINK_RECIPIENT_NAME] = {"recipient_name", TEXTOID},
+	[QUOTE_LINK_RECIPIENT_EMAIL] = {"recipient_email", TEXTOID},
 };
 static RowMap table_map = ROW_MAP("quote_link", columns);
 
@@ -118,5 +124,8 @@ find(Datum token_sha256, LookupTime time, QuoteLink *link)
 		return false;
 	link->quote_link_id = DatumGetInt64(row_value(&row, QUOTE_LINK_ID));
 	link->quote_id = DatumGetInt64(row_value(&row, QUOTE_LINK_QUOTE_ID));
+	link->channel = row_nullable(&row, QUOTE_LINK_CHANNEL);
+	link->recipient_name = row_nullable(&row, QUOTE_LINK_RECIPIENT_NAME);
+	link->recipient_email = row_nullable(&row, QUOTE_LINK_RECIPIENT_EMAIL);
 	return true;
 }

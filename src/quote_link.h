@@ -13,6 +13,9 @@ typedef struct QuoteLink
 {
 	int64 quote_link_id;
 	int64 quote_id;
+	NullableDatum channel;
+	NullableDatum recipient_name;
+	NullableDatum recipient_email;
 } QuoteLink;
 
 /*

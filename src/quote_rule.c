@@ -100,14 +100,16 @@ static bool is_signed(const QuoteChange *change, bool on_paper);
 static bool is_there(ScrmPlan *plan, const QuoteChange *change);
 static bool is_frozen(const QuoteChange *change);
 static bool is_hash(NullableDatum given, const bytea *hash);
-static bool is_past(const QuoteChange *change);
 
 QuoteStatus
 quote_status(const Row *quote)
 {
-	NullableDatum value = quote_value(quote, QUOTE_COLUMN_STATUS);
-	char *name = value.isnull ? NULL : TextDatumGetCString(value.value);
+	return quote_status_named(row_text(quote, QUOTE_COLUMN_STATUS));
+}
 
+QuoteStatus
+quote_status_named(const char *name)
+{
 	for (int i = 0; name != NULL && i < QUOTE_STATUSES; i++)
 	{
 		if (strcmp(name, quote_status_names[i]) == 0)
@@ -116,6 +118,14 @@ quote_status(const Row *quote)
 	ereport(ERROR, (errcode(ERRCODE_CHECK_VIOLATION), errmsg("status of a quote is not known"),
 					errdetail("It is \"%s\".", name == NULL ? "NULL" : name),
 					errhint("Known are %s.", quote_status_list(IN(QUOTE_STATUSES) - 1))));
+}
+
+bool
+quote_is_past(const Row *quote)
+{
+	return !row_is_null(quote, QUOTE_COLUMN_VALID_UNTIL) &&
+		   configuration_local_date(configuration_get(), GetCurrentTimestamp()) >
+			   DatumGetDateADT(row_value(quote, QUOTE_COLUMN_VALID_UNTIL));
 }
 
 char *
@@ -211,20 +221,21 @@ holds(QuoteCondition condition, const QuoteChange *change)
 		case WHEN_FROZEN:
 			return is_frozen(change);
 		case WHEN_SIGNED:
-			return !is_past(change) && is_signed(change, false);
+			return !quote_is_past(&change->new_row) && is_signed(change, false);
 		case WHEN_SIGNED_ON_PAPER:
 			return is_signed(change, true);
 		case WHEN_CHANGE_REQUESTED:
-			return !is_past(change) && is_there(&change_request, change);
+			return !quote_is_past(&change->new_row) && is_there(&change_request, change);
 		case WHEN_DECLINED:
-			return !is_past(change) && is_there(&refusal, change);
+			return !quote_is_past(&change->new_row) && is_there(&refusal, change);
 		case WHEN_UNVIEWED:
-			return !is_past(change) && quote_value(&change->new_row, QUOTE_COLUMN_VIEWED_AT).isnull;
+			return !quote_is_past(&change->new_row) &&
+				   quote_value(&change->new_row, QUOTE_COLUMN_VIEWED_AT).isnull;
 		case WHEN_VIEWED:
-			return !is_past(change) &&
+			return !quote_is_past(&change->new_row) &&
 				   !quote_value(&change->new_row, QUOTE_COLUMN_VIEWED_AT).isnull;
 		case WHEN_PAST:
-			return is_past(change);
+			return quote_is_past(&change->new_row);
 		case WHEN_FOLLOWED:
 			return is_there(&follower, change);
 	}
@@ -242,7 +253,7 @@ is_signed(const QuoteChange *change, bool on_paper)
 	CommandCounterIncrement();
 	return !hash.isnull &&
 		   signature_find(DatumGetInt64(quote_value(&change->old_row, QUOTE_COLUMN_ID).value),
-						  &signature) &&
+						  LOOKUP_STATEMENT, &signature) &&
 		   DatumGetBool(row_value(&signature, SIGNATURE_PAPER)) == on_paper &&
 		   datum_image_eq(row_value(&signature, SIGNATURE_SNAPSHOT_SHA256), hash.value, false, -1);
 }
@@ -277,12 +288,4 @@ static bool
 is_hash(NullableDatum given, const bytea *hash)
 {
 	return !given.isnull && datum_image_eq(given.value, PointerGetDatum(hash), false, -1);
-}
-
-static bool
-is_past(const QuoteChange *change)
-{
-	DateADT last = DatumGetDateADT(quote_value(&change->new_row, QUOTE_COLUMN_VALID_UNTIL).value);
-
-	return configuration_local_date(configuration_get(), GetCurrentTimestamp()) > last;
 }

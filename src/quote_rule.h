@@ -42,6 +42,10 @@ typedef struct QuoteChange
 
 /* Errors: 23514 for a status that is not known */
 extern QuoteStatus quote_status(const Row *quote);
+extern QuoteStatus quote_status_named(const char *name);
+
+/* Whether the last day of a quote is over, in the company's time zone */
+extern bool quote_is_past(const Row *quote);
 
 /* The names of the statuses in a set, for people */
 extern char *quote_status_list(int set);

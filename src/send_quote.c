@@ -19,7 +19,6 @@
 #include "batch.h"
 #include "company_row.h"
 #include "compat.h"
-#include "configuration.h"
 #include "contact_row.h"
 #include "error.h"
 #include "json.h"
@@ -76,7 +75,6 @@ static int find_channel(NullableDatum channel);
 static NewLink find_recipient(const NullableDatum *arguments, const Row *quote);
 static void freeze_draft(const Row *quote);
 static void require_open(const Row *quote);
-static bool is_past(const Row *quote);
 static char *link_text(int channel, const text *token);
 static void tell(NullableDatum quote_id, const char *channel);
 static NullableDatum
@@ -224,7 +222,7 @@ freeze_draft(const Row *quote)
 				 DatumGetCString(DirectFunctionCall1(
 					 timestamptz_out, opportunity_value(&opportunity, OPPORTUNITY_CLOSED_AT)))),
 			 errhint("A manager can reopen it by moving it to an open phase of its pipeline.")));
-	if (is_past(quote))
+	if (quote_is_past(quote))
 		ereport(ERROR, (errcode(ERRCODE_SCRM_QUOTE_EXPIRED), errmsg("quote is no longer valid"),
 						errdetail("The last day of quote %s was %s.", number_of(quote),
 								  last_day_of(quote)),
@@ -239,7 +237,7 @@ require_open(const Row *quote)
 	QuoteStatus status = quote_status(quote);
 	bool is_open = (IN(status) & IN_OPEN) != 0;
 
-	if (status == QUOTE_SIGNED || (is_open && !is_past(quote)))
+	if (status == QUOTE_SIGNED || (is_open && !quote_is_past(quote)))
 		return;
 	ereport(ERROR,
 			(errcode(is_open || status == QUOTE_EXPIRED ? ERRCODE_SCRM_QUOTE_EXPIRED
@@ -249,13 +247,6 @@ require_open(const Row *quote)
 					   quote_status_names[status], last_day_of(quote)),
 			 errhint("Make the next version: SELECT sales_crm.revise_quote(…), or make it valid "
 					 "longer: SELECT sales_crm.extend_quote(…).")));
-}
-
-static bool
-is_past(const Row *quote)
-{
-	return configuration_local_date(configuration_get(), GetCurrentTimestamp()) >
-		   DatumGetDateADT(row_value(quote, QUOTE_COLUMN_VALID_UNTIL));
 }
 
 /* link_text leads to the portal, if the company has one. */

@@ -128,7 +128,7 @@ signature_apply(int64 quote_id, OpenInsert *open)
 	Row signature;
 	Row file;
 
-	if (!signature_find(quote_id, &signature))
+	if (!signature_find(quote_id, LOOKUP_STATEMENT, &signature))
 		elog(ERROR, "quote " INT64_FORMAT " has no signature", quote_id);
 	set_signed(quote_id, row_value(&signature, SIGNATURE_SIGNED_AT));
 	quote = quote_require(batch_value(Int64GetDatum(quote_id)));
@@ -140,12 +140,12 @@ signature_apply(int64 quote_id, OpenInsert *open)
 }
 
 bool
-signature_find(int64 quote_id, Row *signature)
+signature_find(int64 quote_id, LookupTime time, Row *signature)
 {
 	static Lookup lookup = {.map = &table_map, .ncolumns = 1, .columns = {SIGNATURE_QUOTE_ID}};
 	Datum key[] = {Int64GetDatum(quote_id)};
 
-	return lookup_row(&lookup, LOOKUP_STATEMENT, key, signature);
+	return lookup_row(&lookup, time, key, signature);
 }
 
 static void

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "insert.h"
+#include "lookup.h"
 #include "row.h"
 
 typedef enum SignatureColumn
@@ -29,7 +30,7 @@ typedef enum SignatureColumn
 #define SIGNATURE_COLUMNS (SIGNATURE_QUOTE_LINK_ID + 1)
 
 /* The signature of a quote. Returns whether there is one */
-extern bool signature_find(int64 quote_id, Row *signature);
+extern bool signature_find(int64 quote_id, LookupTime time, Row *signature);
 
 /* The key that the document of a signature is to have */
 extern int64 signature_next_document(void);

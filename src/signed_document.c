@@ -89,7 +89,7 @@ scrm_signed_document(PG_FUNCTION_ARGS)
 	Row quote;
 	Row signature;
 
-	if (!PG_ARGISNULL(0) && signature_find(PG_GETARG_INT64(0), &signature) &&
+	if (!PG_ARGISNULL(0) && signature_find(PG_GETARG_INT64(0), LOOKUP_STATEMENT, &signature) &&
 		quote_find(PG_GETARG_INT64(0), LOOKUP_STATEMENT, &quote))
 		document = signed_document_make(&quote, &signature);
 	if (document == NULL)

@@ -147,34 +147,8 @@ CREATE FUNCTION sales_crm.open_quote(token text, ip inet DEFAULT NULL, user_agen
 	OUT status text, OUT html text, OUT snapshot_sha256 bytea, OUT quote_number text, OUT version integer, OUT title text, OUT locale text,
 	OUT currency text, OUT gross text, OUT valid_until date, OUT company jsonb, OUT seller jsonb, OUT recipient_name text, OUT recipient_email text,
 	OUT signer_name text, OUT answered_at timestamptz, OUT code_required boolean, OUT has_successor boolean, OUT channel text, OUT has_pdf boolean)
-RETURNS record LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off
-SET jit = off
-AS $$
-DECLARE
-	link record;
-BEGIN
-	link := sales_crm.find_quote_link(token, false);
-	SELECT CASE WHEN q.status IN ('sent', 'viewed') AND sales_crm.is_past(q.valid_until) THEN 'expired' ELSE q.status END,
-		q.html, q.snapshot_sha256, q.number, q.version, q.title, q.locale, q.currency,
-		sales_crm.format_amount((q.snapshot #>> '{totals,gross}')::numeric, q.currency, q.locale, (q.snapshot ->> 'minor_units')::integer), q.valid_until,
-		q.snapshot -> 'company', q.snapshot -> 'seller', l.recipient_name, l.recipient_email, s.signer_name, q.answered_at,
-		q.status IN ('sent', 'viewed') AND coalesce((q.snapshot #>> '{totals,gross}')::numeric >= t.code_above, false),
-		q.status = 'superseded' AND sales_crm.quote_successor(l.quote_link_id) IS NOT NULL, l.channel,
-		(SELECT p.attachment_id IS NOT NULL OR p.expected FROM sales_crm.quote_pdf_state(q.quote_id, q.status) p)
-	INTO status, html, snapshot_sha256, quote_number, version, title, locale, currency, gross, valid_until, company, seller,
-		recipient_name, recipient_email, signer_name, answered_at, code_required, has_successor, channel, has_pdf
-	FROM sales_crm.quote q
-	JOIN sales_crm.quote_link l USING (quote_id)
-	JOIN sales_crm.quote_template t USING (quote_template_id)
-	LEFT JOIN sales_crm.signature s USING (quote_id)
-	WHERE l.quote_link_id = link.quote_link_id;
-	IF status = 'withdrawn' THEN
-		html := NULL;
-	END IF;
-END
-$$;
+RETURNS record LANGUAGE c STABLE
+AS 'MODULE_PATHNAME', 'scrm_open_quote';
 COMMENT ON FUNCTION sales_crm.open_quote(text, inet, text) IS
 	'What the page behind a link shows: the status of the quote now, its document as it was sent (NULL once withdrawn) and what the forms need. Changes nothing and answers nothing, whoever opens it. Errors: SC103';
 

@@ -1,22 +1,6 @@
 CREATE FUNCTION sales_crm.quote_pdf_state(quote_id bigint, status text, OUT attachment_id bigint, OUT expected boolean)
-RETURNS record LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_variable
-DECLARE
-	wanted CONSTANT text := CASE status WHEN 'signed' THEN 'signed' ELSE 'quote' END;
-BEGIN
-	expected := false;
-	IF status = 'withdrawn' THEN
-		RETURN;
-	END IF;
-	SELECT d.attachment_id INTO attachment_id FROM sales_crm.quote_document d WHERE d.quote_id = quote_id AND d.purpose = wanted;
-	expected := attachment_id IS NULL AND EXISTS (
-		SELECT FROM sales_crm.message_body b
-		WHERE b.quote_id = quote_id AND b.kind = 'pdf' AND b.payload ->> 'purpose' = wanted
-			AND NOT EXISTS (SELECT FROM sales_crm.message_dead x WHERE x.message_id = b.message_id));
-END
-$$;
+RETURNS record LANGUAGE c STABLE
+AS 'MODULE_PATHNAME', 'scrm_quote_pdf_state';
 COMMENT ON FUNCTION sales_crm.quote_pdf_state(bigint, text) IS
 	'The PDF that belongs to a quote in a status: signed has one with the evidence, withdrawn none. expected: it is being made';
 

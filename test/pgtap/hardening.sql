@@ -50,7 +50,6 @@ INSERT INTO definer VALUES
 	-- Customers, by token
 	('calendar_feed_ics', 'whoever has the token of a calendar'),
 	('decline_quote', 'whoever has the token of a link'),
-	('open_quote', 'whoever has the token of a link'),
 	('record_view', 'whoever has the token of a link'),
 	('quote_pdf', 'whoever has the token of a link'),
 	('present_signing_code', 'whoever has the token of a link'),
