@@ -25,6 +25,7 @@ static const RowColumn columns[COMPANY_COLUMNS] = {
 	[COMPANY_TIME_ZONE] = {"time_zone", TEXTOID},
 	[COMPANY_ATTACHMENT_MAX_BYTES] = {"attachment_max_bytes", INT4OID},
 	[COMPANY_DECLINING_LOST_REASON_ID] = {"declining_lost_reason_id", INT8OID},
+	[COMPANY_QUOTE_NUMBER_FORMAT] = {"quote_number_format", TEXTOID},
 };
 RowMap company_table = ROW_MAP("company", columns);
 

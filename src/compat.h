@@ -93,10 +93,14 @@
 #define IndexesToUpdate TU_UpdateIndexes
 #define UPDATE_INDEXES(result, row, estate, which) \
 	ExecInsertIndexTuples(result, row, estate, true, false, NULL, NIL, (which) == TU_Summarizing)
+#define INSERT_INDEXES(result, row, estate) \
+	ExecInsertIndexTuples(result, row, estate, false, false, NULL, NIL, false)
 #else
 #define IndexesToUpdate bool
 #define UPDATE_INDEXES(result, row, estate, which) \
 	ExecInsertIndexTuples(result, row, estate, true, false, NULL, NIL)
+#define INSERT_INDEXES(result, row, estate) \
+	ExecInsertIndexTuples(result, row, estate, false, false, NULL, NIL)
 #endif
 
 /* 17 finds the sequence of an identity column by the table, not by its oid */

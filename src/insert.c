@@ -36,14 +36,10 @@ static void prepare(Insert *insert, Relation relation);
 static bool add_defaults(Insert *insert, Relation relation);
 static AttrNumber bigint_key(Relation relation);
 static bool is_plain_table(Relation relation);
-static void open_insert(OpenInsert *open, Insert *insert);
-static void close_insert(OpenInsert *open);
+static bool has_statement_triggers(Relation relation);
 static TupleTableSlot *
 write_row(OpenInsert *open, const Insert *insert, const NullableDatum *given);
 static void finish_row(OpenInsert *open);
-static void
-fill_slot(const Insert *insert, EState *estate, TupleTableSlot *slot, const NullableDatum *given);
-static bool insert_by_statement(Insert *insert, const NullableDatum *given, Row *stored);
 static const char *statement_text(const RowMap *map);
 static void store_row(const Insert *insert, HeapTuple tuple, TupleDesc tupdesc, Row *stored);
 
@@ -53,7 +49,7 @@ insert_row(Insert *insert, const NullableDatum *given, Row *stored)
 	OpenInsert open;
 	bool inserted;
 
-	open_insert(&open, insert);
+	insert_open(&open, insert);
 	if (insert->is_plain)
 	{
 		TupleTableSlot *slot = write_row(&open, insert, given);
@@ -68,17 +64,17 @@ insert_row(Insert *insert, const NullableDatum *given, Row *stored)
 	}
 	else
 		inserted = insert_by_statement(insert, given, stored);
-	close_insert(&open);
+	insert_close(&open);
 	return inserted;
 }
 
 bool
 insert_row_begin(OpenInsert *open, Insert *insert, const NullableDatum *given)
 {
-	open_insert(open, insert);
+	insert_open(open, insert);
 	if (!insert->is_plain)
 	{
-		close_insert(open);
+		insert_close(open);
 		return false;
 	}
 	(void) write_row(open, insert, given);
@@ -91,11 +87,11 @@ void
 insert_row_end(OpenInsert *open)
 {
 	finish_row(open);
-	close_insert(open);
+	insert_close(open);
 }
 
-static void
-open_insert(OpenInsert *open, Insert *insert)
+void
+insert_open(OpenInsert *open, Insert *insert)
 {
 	open->relation = row_map_open(insert->map, RowExclusiveLock);
 	open->caller = CurrentMemoryContext;
@@ -104,8 +100,8 @@ open_insert(OpenInsert *open, Insert *insert)
 	plan_enter(&open->before, plan_owner());
 }
 
-static void
-close_insert(OpenInsert *open)
+void
+insert_close(OpenInsert *open)
 {
 	plan_leave(&open->before);
 	table_close(open->relation, NoLock);
@@ -121,7 +117,8 @@ prepare(Insert *insert, Relation relation)
 	insert->context = AllocSetContextCreate(caller, "sales_crm insert", ALLOCSET_SMALL_SIZES);
 	MemoryContextSwitchTo(insert->context);
 	insert->key = bigint_key(relation);
-	insert->is_plain = is_plain_table(relation) && add_defaults(insert, relation);
+	insert->is_plain_set = is_plain_table(relation) && add_defaults(insert, relation);
+	insert->is_plain = insert->is_plain_set && !has_statement_triggers(relation);
 	MemoryContextSwitchTo(caller);
 	MemoryContextSetParent(insert->context, TopMemoryContext);
 	insert->version = insert->map->version;
@@ -143,13 +140,18 @@ bigint_key(Relation relation)
 static bool
 is_plain_table(Relation relation)
 {
+	return relation->rd_rel->relkind == RELKIND_RELATION && !relation->rd_rel->relispartition &&
+		   !relation->rd_rel->relhasrules && !relation->rd_rel->relforcerowsecurity;
+}
+
+static bool
+has_statement_triggers(Relation relation)
+{
 	const TriggerDesc *triggers = relation->trigdesc;
 
-	return relation->rd_rel->relkind == RELKIND_RELATION && !relation->rd_rel->relispartition &&
-		   !relation->rd_rel->relhasrules && !relation->rd_rel->relforcerowsecurity &&
-		   (triggers == NULL ||
-			!(triggers->trig_insert_before_statement || triggers->trig_insert_after_statement ||
-			  triggers->trig_insert_new_table));
+	return triggers != NULL &&
+		   (triggers->trig_insert_before_statement || triggers->trig_insert_after_statement ||
+			triggers->trig_insert_new_table);
 }
 
 /* add_defaults compiles those of all other columns, and returns whether they may be kept. */
@@ -190,18 +192,10 @@ static TupleTableSlot *
 write_row(OpenInsert *open, const Insert *insert, const NullableDatum *given)
 {
 	EState *estate = row_write_begin();
-	ResultRelInfo *result;
-	TupleTableSlot *slot;
+	ResultRelInfo *result = insert_open_result(estate, open->relation);
+	TupleTableSlot *slot = table_slot_create(open->relation, &estate->es_tupleTable);
 
-	result = makeNode(ResultRelInfo);
-	InitResultRelInfo(result, open->relation, 0, NULL, 0);
-	estate->es_opened_result_relations = lappend(NIL, result);
-	ExecOpenIndices(result, false);
-	check_cache_fill(result);
-	reference_fill(result, estate->es_query_cxt);
-	slot = table_slot_create(open->relation, &estate->es_tupleTable);
-	fill_slot(insert, estate, slot, given);
-
+	insert_fill_slot(insert, estate, slot, given);
 	AfterTriggerBeginQuery();
 	ExecSimpleRelationInsert(result, estate, slot);
 	if (insert->key != 0 && ItemPointerIsValid(&slot->tts_tid))
@@ -224,8 +218,22 @@ finish_row(OpenInsert *open)
 	row_write_end(open->estate, open->caller);
 }
 
-static void
-fill_slot(const Insert *insert, EState *estate, TupleTableSlot *slot, const NullableDatum *given)
+ResultRelInfo *
+insert_open_result(EState *estate, Relation relation)
+{
+	ResultRelInfo *result = makeNode(ResultRelInfo);
+
+	InitResultRelInfo(result, relation, 0, NULL, 0);
+	estate->es_opened_result_relations = lappend(NIL, result);
+	ExecOpenIndices(result, false);
+	check_cache_fill(result);
+	reference_fill(result, estate->es_query_cxt);
+	return result;
+}
+
+void
+insert_fill_slot(const Insert *insert, EState *estate, TupleTableSlot *slot,
+				 const NullableDatum *given)
 {
 	ExprContext *context = GetPerTupleExprContext(estate);
 
@@ -250,7 +258,7 @@ fill_slot(const Insert *insert, EState *estate, TupleTableSlot *slot, const Null
 	ItemPointerSetInvalid(&slot->tts_tid);
 }
 
-static bool
+bool
 insert_by_statement(Insert *insert, const NullableDatum *given, Row *stored)
 {
 	MemoryContext caller = CurrentMemoryContext;

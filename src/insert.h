@@ -29,7 +29,8 @@ typedef struct Insert
 	ExprState **defaults;  /* compiled */
 	AttrNumber key;		   /* of the table's primary key, if that is one bigint, or 0 */
 	bool is_plain;		   /* needs no statement */
-	ScrmPlan plan;		   /* for when it does */
+	bool is_plain_set; /* nor do many rows, for which insert_rows() fires triggers per statement */
+	ScrmPlan plan;	   /* for when it does */
 } Insert;
 
 /*
@@ -37,6 +38,12 @@ typedef struct Insert
  * stored, unless NULL, gets the row as it was written, in the current memory context
  */
 extern bool insert_row(Insert *insert, const NullableDatum *given, Row *stored);
+
+/*
+ * Inserts many rows as one statement does, with its triggers per statement: given has the columns of
+ * each row after those of the row before it
+ */
+extern void insert_rows(Insert *insert, const NullableDatum *given, int count);
 
 /* A row that is there, and whose foreign keys are not checked yet */
 typedef struct OpenInsert
@@ -54,5 +61,13 @@ typedef struct OpenInsert
  */
 extern bool insert_row_begin(OpenInsert *open, Insert *insert, const NullableDatum *given);
 extern void insert_row_end(OpenInsert *open);
+
+/* The parts of these, for insert_rows.c */
+extern void insert_open(OpenInsert *open, Insert *insert);
+extern void insert_close(OpenInsert *open);
+extern ResultRelInfo *insert_open_result(EState *estate, Relation relation);
+extern void insert_fill_slot(const Insert *insert, EState *estate, TupleTableSlot *slot,
+							 const NullableDatum *given);
+extern bool insert_by_statement(Insert *insert, const NullableDatum *given, Row *stored);
 
 #endif /* SCRM_INSERT_H */

@@ -14,7 +14,7 @@
 #include "executor/spi.h"
 #include "utils/relcache.h"
 
-#define SCRM_PLAN_MAX_ARGS 12
+#define SCRM_PLAN_MAX_ARGS 20
 
 typedef enum PlanMode
 {

@@ -29,6 +29,7 @@
 #include "access/xact.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
@@ -59,6 +60,10 @@ typedef struct Reference
 
 static const ForeignKeyCacheInfo *find_key(Relation relation, Oid constraint);
 static Datum check_reference(PG_FUNCTION_ARGS);
+static bool is_our_insert(const Trigger *trigger, const FmgrInfo *function);
+static bool needs_look(const Reference *reference, TupleTableSlot *row);
+static void
+check_row(const ResultRelInfo *result, TupleTableSlot *row, TupleTableSlot *there, int trigger);
 static bool
 refers_to_itself(const Reference *reference, Relation relation, TupleTableSlot *row, Datum key);
 static bool is_known(const Reference *reference, Datum key);
@@ -119,6 +124,86 @@ find_key(Relation relation, Oid constraint)
 			return key;
 	}
 	return NULL;
+}
+
+bool
+reference_is_all(const ResultRelInfo *result)
+{
+	const TriggerDesc *triggers = result->ri_TrigDesc;
+
+	if (triggers == NULL || SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
+		return false;
+	for (int i = 0; i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+
+		if (TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_AFTER,
+								 TRIGGER_TYPE_INSERT) &&
+			!(is_our_insert(trigger, &result->ri_TrigFunctions[i]) && !trigger->tgdeferrable &&
+			  (trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN ||
+			   trigger->tgenabled == TRIGGER_FIRES_ALWAYS)))
+			return false;
+	}
+	return true;
+}
+
+void
+reference_check(const ResultRelInfo *result, TupleTableSlot **rows, int count)
+{
+	const TriggerDesc *triggers = result->ri_TrigDesc;
+	TupleTableSlot *there = table_slot_create(result->ri_RelationDesc, NULL);
+
+	for (int row = 0; row < count; row++)
+	{
+		for (int i = 0; i < triggers->numtriggers; i++)
+		{
+			const FmgrInfo *function = &result->ri_TrigFunctions[i];
+
+			if (is_our_insert(&triggers->triggers[i], function) &&
+				needs_look(function->fn_extra, rows[row]))
+				check_row(result, rows[row], there, i);
+		}
+	}
+	ExecDropSingleTupleTableSlot(there);
+}
+
+static bool
+is_our_insert(const Trigger *trigger, const FmgrInfo *function)
+{
+	return trigger->tgfoid == F_RI_FKEY_CHECK_INS && function->fn_addr == check_reference;
+}
+
+/* needs_look says whether a row refers to something that was not looked up yet. */
+static bool
+needs_look(const Reference *reference, TupleTableSlot *row)
+{
+	bool isnull;
+	Datum key = slot_getattr(row, reference->key.conkey[0], &isnull);
+
+	return reference->key.nkeys > 1 || (!isnull && !is_known(reference, key));
+}
+
+/* check_row calls a trigger as it would be called after the statement. */
+static void
+check_row(const ResultRelInfo *result, TupleTableSlot *row, TupleTableSlot *there, int trigger)
+{
+	LOCAL_FCINFO(fcinfo, 0);
+	TriggerData data = {
+		.type = T_TriggerData,
+		.tg_event = TRIGGER_EVENT_INSERT | TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
+		.tg_relation = result->ri_RelationDesc,
+		.tg_trigger = &result->ri_TrigDesc->triggers[trigger],
+		.tg_trigslot = there,
+	};
+
+	/* With its buffer, which is asked for its visibility */
+	if (!table_tuple_fetch_row_version(result->ri_RelationDesc, &row->tts_tid, SnapshotSelf, there))
+		return;
+	data.tg_trigtuple = ExecFetchSlotHeapTuple(there, false, NULL);
+	InitFunctionCallInfoData(*fcinfo, &result->ri_TrigFunctions[trigger], 0, InvalidOid,
+							 (Node *) &data, NULL);
+	(void) FunctionCallInvoke(fcinfo);
+	ExecClearTuple(there);
 }
 
 /*

@@ -15,4 +15,10 @@
  */
 extern void reference_fill(ResultRelInfo *result, MemoryContext context);
 
+/* Whether foreign keys, not deferred, are all that AFTER triggers per row look at of new rows */
+extern bool reference_is_all(const ResultRelInfo *result);
+
+/* Checks those of new rows, which are all there, without queueing a trigger for each */
+extern void reference_check(const ResultRelInfo *result, TupleTableSlot **rows, int count);
+
 #endif /* SCRM_REFERENCE_H */

@@ -253,7 +253,6 @@ VALUES
 	('move_opportunity_of()',              ''    , ''    , ''    , ''    , ''    , ''    , ''),
 	('move_product_line()',                ''    , 'x'   , 'x'   , 'x'   , 'x'   , ''    , ''),
 	('next_due_on()',                      'x'   , 'x'   , 'x'   , 'x'   , 'x'   , ''    , ''),
-	('next_quote_number()',                ''    , ''    , ''    , ''    , ''    , ''    , ''),
 	('normal_account_name()',              'x'   , 'x'   , 'x'   , 'x'   , 'x'   , ''    , ''),
 	('notification_subject()',             ''    , ''    , ''    , ''    , ''    , ''    , ''),
 	('notify_seller()',                    ''    , ''    , ''    , ''    , ''    , ''    , ''),

@@ -30,7 +30,6 @@ INSERT INTO definer VALUES
 	-- Verbs of members: they ask what the session sees, then write what nobody may write by hand
 	('attends', 'attendees of an appointment whose policy asks it'),
 	('create_calendar_feed', 'token hashes are nobody''s to write'),
-	('create_quote', 'numbers and quotes are made by verbs'),
 	('download_attachment', 'content is read by this function alone, which logs it'),
 	('extend_quote', 'quotes that were sent change by verbs'),
 	('line_cost', 'costs are guarded columns'),
