@@ -179,7 +179,6 @@
 	END IF;
 	CREATE INDEX IF NOT EXISTS quote_line_quote_id_idx ON sales_crm.quote_line (quote_id, position);
 	CREATE INDEX IF NOT EXISTS quote_line_product_id_idx ON sales_crm.quote_line (product_id) WHERE product_id IS NOT NULL;
-	CREATE INDEX IF NOT EXISTS quote_line_tax_rate_id_idx ON sales_crm.quote_line (tax_rate_id);
 
 	IF sales_crm.setup_lacks('quote_line', 'quote_line_10_guard') THEN
 		CREATE TRIGGER quote_line_10_guard BEFORE INSERT OR UPDATE ON sales_crm.quote_line

@@ -37,11 +37,12 @@ SELECT is_empty($$
 $$, 'indexes carry the name of their table');
 
 -- Codes of a short fixed list do not get deleted, and an index for them would cost every insert; one of
--- the phases, which hardly ever go, would cost every move, one of the templates every answer
+-- the phases, which hardly ever go, would cost every move, one of the templates every
+-- answer, one of the tax rates every line of a quote
 SELECT is_empty($$
 	SELECT k.conname FROM pg_constraint k JOIN relation c ON c.oid = k.conrelid
 	WHERE k.contype = 'f' AND k.confrelid NOT IN ('sales_crm.currency'::regclass, 'sales_crm.unit'::regclass)
-		AND k.conname NOT IN ('opportunity_phase_id_fkey', 'quote_quote_template_id_fkey') AND NOT EXISTS (
+		AND k.conname NOT IN ('opportunity_phase_id_fkey', 'quote_quote_template_id_fkey', 'quote_line_tax_rate_id_fkey') AND NOT EXISTS (
 		SELECT FROM pg_index i WHERE i.indrelid = k.conrelid
 			AND (string_to_array(i.indkey::text, ' ')::smallint[])[1:cardinality(k.conkey)] @> k.conkey)
 $$, 'every foreign key has an index');
