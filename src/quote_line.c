@@ -72,6 +72,8 @@ static int place_of(const Row *line, QuoteLineColumn column);
 static void fill(Row *line, QuoteLineColumn column, Datum value);
 static void overwrite(Row *line, QuoteLineColumn column, Datum value);
 static void fill_tax(Row *line);
+static bool has_tax(const Row *line, const TaxRate *rate);
+static bool is_same(const Row *line, const Row *given);
 static bool is_changed(const Row *old_row, const Row *new_row);
 static void add_key(Keys *keys, const Row *row);
 static int compare_keys(const void *a, const void *b);
@@ -101,10 +103,10 @@ scrm_quote_line_guard(PG_FUNCTION_ARGS)
 	}
 	line = row_copy(&given);
 	/* Keys go up, so that a new line is the last, without looking at the others */
-	if (!line.nulls[place_of(&line, QUOTE_LINE_ID)])
-		fill(&line, QUOTE_LINE_POSITION,
-			 NumericGetDatum(
-				 int64_to_numeric(DatumGetInt64(line.values[place_of(&line, QUOTE_LINE_ID)]))));
+	if (row_is_null(&line, QUOTE_LINE_POSITION) && !row_is_null(&line, QUOTE_LINE_ID))
+		overwrite(
+			&line, QUOTE_LINE_POSITION,
+			NumericGetDatum(int64_to_numeric(DatumGetInt64(row_value(&line, QUOTE_LINE_ID)))));
 	if (quote_line_is_item(&line))
 	{
 		if (inserting)
@@ -115,6 +117,8 @@ scrm_quote_line_guard(PG_FUNCTION_ARGS)
 		}
 		fill_tax(&line);
 	}
+	if (is_same(&line, &given))
+		return PointerGetDatum(inserting ? trigger->tg_trigtuple : trigger->tg_newtuple);
 	return PointerGetDatum(heap_form_tuple(line.tupdesc, line.values, line.nulls));
 }
 
@@ -157,9 +161,14 @@ scrm_quote_line_follow(PG_FUNCTION_ARGS)
 bool
 quote_line_is_item(const Row *line)
 {
-	int place = place_of(line, QUOTE_LINE_KIND);
+	static const char item[] = "item";
+	text *kind;
 
-	return line->nulls[place] || strcmp(TextDatumGetCString(line->values[place]), "item") == 0;
+	if (row_is_null(line, QUOTE_LINE_KIND))
+		return true;
+	kind = DatumGetTextPP(row_value(line, QUOTE_LINE_KIND));
+	return VARSIZE_ANY_EXHDR(kind) == sizeof(item) - 1 &&
+		   memcmp(VARDATA_ANY(kind), item, sizeof(item) - 1) == 0;
 }
 
 static int
@@ -203,8 +212,31 @@ fill_tax(Row *line)
 				 errhint("SELECT tax_rate_id, name FROM sales_crm.tax_rate shows those there "
 						 "are.")));
 	fill(line, QUOTE_LINE_TAX_RATE_ID, Int64GetDatum(rate->tax_rate_id));
+	if (has_tax(line, rate))
+		return;
 	overwrite(line, QUOTE_LINE_TAX_PERCENT, rate->percent);
 	overwrite(line, QUOTE_LINE_TAX_CATEGORY, CStringGetTextDatum(rate->category));
+}
+
+/* has_tax says whether a line says what a rate does, as one that was copied today. */
+static bool
+has_tax(const Row *line, const TaxRate *rate)
+{
+	return !row_is_null(line, QUOTE_LINE_TAX_PERCENT) &&
+		   !row_is_null(line, QUOTE_LINE_TAX_CATEGORY) &&
+		   datum_image_eq(row_value(line, QUOTE_LINE_TAX_PERCENT), rate->percent, false, -1) &&
+		   strcmp(TextDatumGetCString(row_value(line, QUOTE_LINE_TAX_CATEGORY)), rate->category) ==
+			   0;
+}
+
+/* is_same says whether nothing of what was given was changed. */
+static bool
+is_same(const Row *line, const Row *given)
+{
+	int natts = line->tupdesc->natts;
+
+	return memcmp(line->values, given->values, sizeof(Datum) * natts) == 0 &&
+		   memcmp(line->nulls, given->nulls, sizeof(bool) * natts) == 0;
 }
 
 /* is_changed says whether a column of ours differs between two versions of a row. */
