@@ -206,6 +206,8 @@ write_row(OpenInsert *open, const Insert *insert, const NullableDatum *given)
 		held_row_remember(open->relation, insert->key, DatumGetInt64(key), &slot->tts_tid);
 	}
 	open->estate = estate;
+	open->result = result;
+	open->slot = slot;
 	return slot;
 }
 
@@ -214,6 +216,8 @@ static void
 finish_row(OpenInsert *open)
 {
 	MemoryContextSwitchTo(open->estate->es_query_cxt);
+	if (ItemPointerIsValid(&open->slot->tts_tid))
+		reference_check(open->result, &open->slot, 1);
 	AfterTriggerEndQuery(open->estate);
 	row_write_end(open->estate, open->caller);
 }
@@ -228,6 +232,7 @@ insert_open_result(EState *estate, Relation relation)
 	ExecOpenIndices(result, false);
 	check_cache_fill(result);
 	reference_fill(result, estate->es_query_cxt);
+	reference_take(result);
 	return result;
 }
 

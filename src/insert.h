@@ -50,6 +50,8 @@ typedef struct OpenInsert
 {
 	Relation relation;
 	EState *estate;
+	ResultRelInfo *result;
+	TupleTableSlot *slot; /* with the row, unless a trigger skipped it */
 	MemoryContext caller;
 	PlanRole before;
 } OpenInsert;

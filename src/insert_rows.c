@@ -60,18 +60,14 @@ write_rows(OpenInsert *open, const Insert *insert, const NullableDatum *given, i
 	RowSet set = {.estate = row_write_begin(), .slots = palloc_array(TupleTableSlot *, count)};
 	TriggerDesc *triggers;
 	bool together;
-	bool queues_none;
 
 	set.result = insert_open_result(set.estate, open->relation);
 	triggers = set.result->ri_TrigDesc;
 	together = is_alone(triggers);
-	queues_none = reference_is_all(set.result);
 	AfterTriggerBeginQuery();
 	set.capture =
 		MakeTransitionCaptureState(triggers, RelationGetRelid(open->relation), CMD_INSERT);
 	ExecBSInsertTriggers(set.estate, set.result);
-	if (queues_none)
-		triggers->trig_insert_after_row = false; /* of the executor's copy */
 	for (int i = 0; i < count; i++)
 	{
 		TupleTableSlot *slot = table_slot_create(open->relation, &set.estate->es_tupleTable);
@@ -85,8 +81,7 @@ write_rows(OpenInsert *open, const Insert *insert, const NullableDatum *given, i
 	}
 	if (together)
 		store_rows(&set, 0);
-	if (queues_none)
-		reference_check(set.result, set.slots, set.count);
+	reference_check(set.result, set.slots, set.count);
 	ExecASInsertTriggers(set.estate, set.result, set.capture);
 	AfterTriggerEndQuery(set.estate);
 	row_write_end(set.estate, open->caller);

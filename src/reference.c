@@ -16,6 +16,9 @@
  * first look. Later statements know where the row is (held_row.c). Constraints that are deferred are
  * not checked with the statement, and left alone by this.
  *
+ * Rows that are written without a statement (insert.c, insert_rows.c) queue no events for their keys,
+ * each of which would have the row read again.
+ *
  * Memory: the statement's.
  */
 #include "postgres.h"
@@ -54,16 +57,17 @@ typedef struct Reference
 	ForeignKeyCacheInfo key;
 	int16 length; /* of the first column's type */
 	bool by_value;
-	int known; /* how many were looked up so far */
+	bool taken; /* off what is queued for new rows */
+	int known;	/* how many were looked up so far */
 	Datum keys[MAX_KEYS];
 } Reference;
 
 static const ForeignKeyCacheInfo *find_key(Relation relation, Oid constraint);
 static Datum check_reference(PG_FUNCTION_ARGS);
-static bool is_our_insert(const Trigger *trigger, const FmgrInfo *function);
-static bool needs_look(const Reference *reference, TupleTableSlot *row);
-static void
-check_row(const ResultRelInfo *result, TupleTableSlot *row, TupleTableSlot *there, int trigger);
+static bool may_be_taken(const Trigger *trigger, const FmgrInfo *function);
+static bool find_referred(const FmgrInfo *function, TupleTableSlot *row);
+static bool read_key(const Reference *reference, TupleTableSlot *row, Datum *key);
+static void call_check(const ResultRelInfo *result, TupleTableSlot *row, int trigger);
 static bool
 refers_to_itself(const Reference *reference, Relation relation, TupleTableSlot *row, Datum key);
 static bool is_known(const Reference *reference, Datum key);
@@ -126,84 +130,118 @@ find_key(Relation relation, Oid constraint)
 	return NULL;
 }
 
-bool
-reference_is_all(const ResultRelInfo *result)
+void
+reference_take(ResultRelInfo *result)
 {
-	const TriggerDesc *triggers = result->ri_TrigDesc;
+	TriggerDesc *triggers = result->ri_TrigDesc;
+	bool are_others = false;
 
 	if (triggers == NULL || SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
-		return false;
+		return;
 	for (int i = 0; i < triggers->numtriggers; i++)
 	{
-		const Trigger *trigger = &triggers->triggers[i];
+		Trigger *trigger = &triggers->triggers[i];
+		const FmgrInfo *function = &result->ri_TrigFunctions[i];
 
-		if (TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_AFTER,
-								 TRIGGER_TYPE_INSERT) &&
-			!(is_our_insert(trigger, &result->ri_TrigFunctions[i]) && !trigger->tgdeferrable &&
-			  (trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN ||
-			   trigger->tgenabled == TRIGGER_FIRES_ALWAYS)))
-			return false;
+		if (!TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_AFTER,
+								  TRIGGER_TYPE_INSERT))
+			continue;
+		if (may_be_taken(trigger, function))
+		{
+			((Reference *) function->fn_extra)->taken = true;
+			trigger->tgtype &= ~TRIGGER_TYPE_INSERT; /* of the executor's copy */
+		}
+		else
+			are_others = true;
 	}
-	return true;
+	triggers->trig_insert_after_row = are_others;
 }
 
 void
 reference_check(const ResultRelInfo *result, TupleTableSlot **rows, int count)
 {
-	const TriggerDesc *triggers = result->ri_TrigDesc;
-	TupleTableSlot *there = table_slot_create(result->ri_RelationDesc, NULL);
+	int ntriggers = result->ri_TrigDesc == NULL ? 0 : result->ri_TrigDesc->numtriggers;
 
 	for (int row = 0; row < count; row++)
 	{
-		for (int i = 0; i < triggers->numtriggers; i++)
+		for (int i = 0; i < ntriggers; i++)
 		{
 			const FmgrInfo *function = &result->ri_TrigFunctions[i];
 
-			if (is_our_insert(&triggers->triggers[i], function) &&
-				needs_look(function->fn_extra, rows[row]))
-				check_row(result, rows[row], there, i);
+			if (function->fn_addr == check_reference &&
+				((const Reference *) function->fn_extra)->taken &&
+				!find_referred(function, rows[row]))
+				call_check(result, rows[row], i);
 		}
 	}
-	ExecDropSingleTupleTableSlot(there);
 }
 
+/* may_be_taken says whether a trigger would check a key right after the statement, here. */
 static bool
-is_our_insert(const Trigger *trigger, const FmgrInfo *function)
+may_be_taken(const Trigger *trigger, const FmgrInfo *function)
 {
-	return trigger->tgfoid == F_RI_FKEY_CHECK_INS && function->fn_addr == check_reference;
+	return trigger->tgfoid == F_RI_FKEY_CHECK_INS && function->fn_addr == check_reference &&
+		   !trigger->tgdeferrable &&
+		   (trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN ||
+			trigger->tgenabled == TRIGGER_FIRES_ALWAYS);
 }
 
-/* needs_look says whether a row refers to something that was not looked up yet. */
+/*
+ * find_referred says whether a row refers to nothing, or to something that is plainly there and locked
+ * from now on.
+ */
 static bool
-needs_look(const Reference *reference, TupleTableSlot *row)
+find_referred(const FmgrInfo *function, TupleTableSlot *row)
 {
-	bool isnull;
-	Datum key = slot_getattr(row, reference->key.conkey[0], &isnull);
+	Reference *reference = function->fn_extra;
+	Datum key[INDEX_MAX_KEYS];
 
-	return reference->key.nkeys > 1 || (!isnull && !is_known(reference, key));
+	if (!read_key(reference, row, key))
+		return reference->key.nkeys == 1;
+	if (is_known(reference, key[0]))
+		return true;
+	if (!lock_referred(reference, row->tts_tupleDescriptor, key))
+		return false;
+	if (reference->key.nkeys == 1)
+		remember(reference, key[0], function->fn_mcxt);
+	return true;
 }
 
-/* check_row calls a trigger as it would be called after the statement. */
+/* read_key returns whether all columns of a key have a value. */
+static bool
+read_key(const Reference *reference, TupleTableSlot *row, Datum *key)
+{
+	bool isnull = false;
+
+	for (int i = 0; i < reference->key.nkeys && !isnull; i++)
+		key[i] = slot_getattr(row, reference->key.conkey[i], &isnull);
+	return !isnull;
+}
+
+/* call_check calls a trigger as it would be called after the statement, unless the row is gone again. */
 static void
-check_row(const ResultRelInfo *result, TupleTableSlot *row, TupleTableSlot *there, int trigger)
+call_check(const ResultRelInfo *result, TupleTableSlot *row, int trigger)
 {
 	LOCAL_FCINFO(fcinfo, 0);
-	TriggerData data = {
-		.type = T_TriggerData,
-		.tg_event = TRIGGER_EVENT_INSERT | TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
-		.tg_relation = result->ri_RelationDesc,
-		.tg_trigger = &result->ri_TrigDesc->triggers[trigger],
-		.tg_trigslot = there,
-	};
-
 	/* With its buffer, which is asked for its visibility */
-	if (!table_tuple_fetch_row_version(result->ri_RelationDesc, &row->tts_tid, SnapshotSelf, there))
-		return;
-	data.tg_trigtuple = ExecFetchSlotHeapTuple(there, false, NULL);
-	InitFunctionCallInfoData(*fcinfo, &result->ri_TrigFunctions[trigger], 0, InvalidOid,
-							 (Node *) &data, NULL);
-	(void) FunctionCallInvoke(fcinfo);
-	ExecClearTuple(there);
+	TupleTableSlot *there = table_slot_create(result->ri_RelationDesc, NULL);
+
+	if (table_tuple_fetch_row_version(result->ri_RelationDesc, &row->tts_tid, SnapshotSelf, there))
+	{
+		TriggerData data = {
+			.type = T_TriggerData,
+			.tg_event = TRIGGER_EVENT_INSERT | TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
+			.tg_relation = result->ri_RelationDesc,
+			.tg_trigger = &result->ri_TrigDesc->triggers[trigger],
+			.tg_trigslot = there,
+			.tg_trigtuple = ExecFetchSlotHeapTuple(there, false, NULL),
+		};
+
+		InitFunctionCallInfoData(*fcinfo, &result->ri_TrigFunctions[trigger], 0, InvalidOid,
+								 (Node *) &data, NULL);
+		(void) FunctionCallInvoke(fcinfo);
+	}
+	ExecDropSingleTupleTableSlot(there);
 }
 
 /*
@@ -219,25 +257,15 @@ check_reference(PG_FUNCTION_ARGS)
 		TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newslot : trigger->tg_trigslot;
 	Datum key[INDEX_MAX_KEYS];
 
-	for (int i = 0; i < reference->key.nkeys; i++)
-	{
-		bool isnull;
-
-		key[i] = slot_getattr(row, reference->key.conkey[i], &isnull);
-		if (isnull && reference->key.nkeys > 1)
-			return reference->check(fcinfo);
-		if (isnull) /* refers to nothing */
-			return PointerGetDatum(NULL);
-	}
+	if (!read_key(reference, row, key))
+		return reference->key.nkeys > 1 ? reference->check(fcinfo) : PointerGetDatum(NULL);
 	if (is_known(reference, key[0]))
 		return PointerGetDatum(NULL);
 	if (!table_tuple_satisfies_snapshot(trigger->tg_relation, row, SnapshotSelf) ||
 		refers_to_itself(reference, trigger->tg_relation, row, key[0]))
 		return PointerGetDatum(NULL);
-	if (!lock_referred(reference, RelationGetDescr(trigger->tg_relation), key))
+	if (!find_referred(fcinfo->flinfo, row))
 		(void) reference->check(fcinfo);
-	if (reference->key.nkeys == 1)
-		remember(reference, key[0], fcinfo->flinfo->fn_mcxt);
 	return PointerGetDatum(NULL);
 }
 

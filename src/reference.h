@@ -15,10 +15,13 @@
  */
 extern void reference_fill(ResultRelInfo *result, MemoryContext context);
 
-/* Whether foreign keys, not deferred, are all that AFTER triggers per row look at of new rows */
-extern bool reference_is_all(const ResultRelInfo *result);
+/*
+ * Has no event queued for each new row and foreign key: reference_check() checks those that are not
+ * deferred
+ */
+extern void reference_take(ResultRelInfo *result);
 
-/* Checks those of new rows, which are all there, without queueing a trigger for each */
+/* Checks those of new rows, which are all there. Comes before AFTER triggers */
 extern void reference_check(const ResultRelInfo *result, TupleTableSlot **rows, int count);
 
 #endif /* SCRM_REFERENCE_H */
