@@ -324,13 +324,15 @@ add_part(StringInfo text, bool *is_first, const char *separator, const char *par
 static Datum
 insert_draft(const NullableDatum *draft)
 {
+	static const RowColumn columns[] = {{"quote_id", INT8OID}};
+	static const RowMap key = {.table = "quote", .columns = columns, .ncolumns = 1};
 	static Insert insert = {.map = &draft_map};
-	AttrNumber attnums[QUOTE_COLUMNS];
+	AttrNumber attnums[lengthof(columns)];
 	Row quote;
 
 	if (!insert_row(&insert, draft, &quote))
 		elog(ERROR, "draft of a quote was not made");
-	row_map_fill(&quote_table, attnums, quote.tupdesc);
+	row_map_fill(&key, attnums, quote.tupdesc);
 	quote.attnums = attnums;
-	return row_value(&quote, QUOTE_COLUMN_ID);
+	return row_value(&quote, 0);
 }
