@@ -15,7 +15,8 @@
  * definitions come from the relation cache, whose callback marks what has changed.
  *
  * The CHECK that a file's content has its checksum would hash it again, right after the checksum was
- * computed: sha256() remembers the last bytes here (digest.h).
+ * computed: sha256() remembers the last bytes here (digest.h). Names
+ * that must say something are asked for a printed character first, before a regular expression is.
  *
  * Memory: what is compiled lives in one context per table. What has changed may still be in use
  * by an outer statement, so it is freed at the end of the transaction.
@@ -29,6 +30,7 @@
 #include "optimizer/optimizer.h"
 #include "rewrite/rewriteManip.h"
 #include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
@@ -56,7 +58,9 @@ static void compile(TableChecks *table, const ResultRelInfo *result);
 static ExprState **compile_checks(const TupleConstr *constr);
 static ExprState **compile_whens(const TriggerDesc *triggers, const TupleConstr *constr);
 static ExprState *compile_when(const Trigger *trigger);
-static void use_digest(ExprState *state);
+static void use_own_functions(ExprState *state);
+static bool asks_for_something(const FmgrInfo *function);
+static Datum says_something(PG_FUNCTION_ARGS);
 static void relcache_callback(Datum arg, Oid relid);
 static void free_outdated(XactEvent event, void *arg);
 
@@ -140,7 +144,7 @@ compile_checks(const TupleConstr *constr)
 		if (!CHECK_IS_PLAIN(constr, i) || !expression_is_plain((Node *) check))
 			return NULL;
 		checks[i] = ExecInitExpr(expression_planner(check), NULL);
-		use_digest(checks[i]);
+		use_own_functions(checks[i]);
 	}
 	return checks;
 }
@@ -177,18 +181,58 @@ compile_when(const Trigger *trigger)
 	return ExecInitQual((List *) expression_planner((Expr *) conditions), NULL);
 }
 
-/* use_digest puts the function that remembers in the place of sha256(). */
+/*
+ * use_own_functions puts the function that remembers in the place of sha256(), and one that most texts
+ * do not make search in that of ~ '\S'.
+ */
 static void
-use_digest(ExprState *state)
+use_own_functions(ExprState *state)
 {
 	for (int i = 0; i < state->steps_len; i++)
 	{
 		ExprEvalStep *step = &state->steps[i];
+		ExprEvalOp op = ExecEvalStepOp(state, step);
 
-		if (ExecEvalStepOp(state, step) == STEP_OF_STRICT_FUNCTION &&
-			step->d.func.finfo->fn_oid == F_SHA256)
+		if (op == STEP_OF_STRICT_FUNCTION && step->d.func.finfo->fn_oid == F_SHA256)
 			step->d.func.fn_addr = digest_sha256;
+		else if (op == STEP_OF_STRICT_OPERATOR && asks_for_something(step->d.func.finfo))
+			step->d.func.fn_addr = says_something;
 	}
+}
+
+/* asks_for_something says whether an operator is ~ '\S'. */
+static bool
+asks_for_something(const FmgrInfo *function)
+{
+	static const char something[] = "\\S";
+	const OpExpr *call = (const OpExpr *) function->fn_expr;
+	const Const *pattern;
+	const text *expression;
+
+	if (function->fn_oid != F_TEXTREGEXEQ || !IsA(call, OpExpr))
+		return false;
+	pattern = lsecond(call->args);
+	if (!IsA(pattern, Const) || pattern->constisnull)
+		return false;
+	expression = DatumGetTextPP(pattern->constvalue);
+	return VARSIZE_ANY_EXHDR(expression) == sizeof(something) - 1 &&
+		   memcmp(VARDATA_ANY(expression), something, sizeof(something) - 1) == 0;
+}
+
+/* says_something is ~ for that pattern: any character of ASCII that is printed is no space. */
+static Datum
+says_something(PG_FUNCTION_ARGS)
+{
+	const text *value = PG_GETARG_TEXT_PP(0);
+	const char *characters = VARDATA_ANY(value);
+	size_t length = VARSIZE_ANY_EXHDR(value);
+
+	for (size_t i = 0; i < length; i++)
+	{
+		if (characters[i] > ' ' && characters[i] < 0x7f)
+			PG_RETURN_BOOL(true);
+	}
+	return textregexeq(fcinfo);
 }
 
 static void

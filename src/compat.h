@@ -111,11 +111,13 @@
 	getIdentitySequence(RelationGetRelid(relation), attnum, false)
 #endif
 
-/* 18 has a step of its own for strict functions of one argument */
+/* 18 has steps of their own for strict functions of one argument and of two */
 #if PG_VERSION_NUM >= 180000
 #define STEP_OF_STRICT_FUNCTION EEOP_FUNCEXPR_STRICT_1
+#define STEP_OF_STRICT_OPERATOR EEOP_FUNCEXPR_STRICT_2
 #else
 #define STEP_OF_STRICT_FUNCTION EEOP_FUNCEXPR_STRICT
+#define STEP_OF_STRICT_OPERATOR EEOP_FUNCEXPR_STRICT
 #endif
 
 #endif /* SCRM_COMPAT_H */

@@ -21,11 +21,23 @@ END
 $$;
 
 BEGIN;
-SELECT plan(27);
+SELECT plan(28);
 SELECT cmp_ok(pg_temp.kept_bytes(), '<=', (SELECT bytes * 1.5 + 65536 FROM public.kept), 'what changed a hundred times is freed');
 
 -- Kept at all: otherwise the rest would say nothing
 SELECT cmp_ok(pg_temp.kept_bytes(), '>', 0::numeric, 'constraints are kept');
+
+-- Names that say something, in any script
+CREATE FUNCTION pg_temp.may_be_named(name text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO sales_crm.account (name) VALUES (name);
+	RETURN true;
+EXCEPTION WHEN check_violation THEN
+	RETURN false;
+END
+$$;
+SELECT is_empty($$ SELECT encode(n::bytea, 'escape') FROM unnest(array['a', ' a ', '!', '~', 'é', '　', '　é', E'\t\n', E'\u00a0', E'\u00a0x', E'\x7f', E' \x1f ', '中']) n
+	WHERE pg_temp.may_be_named(n) IS DISTINCT FROM (n ~ '\S') $$, 'a name is one as its constraint says');
 
 -- Come, change and go
 SELECT throws_ok($$INSERT INTO sales_crm.account (name) VALUES (' ')$$, '23514', NULL, 'a constraint of setup() holds');
