@@ -14,6 +14,7 @@
 #include "quote.h"
 #include "quote_lock.h"
 #include "record.h"
+#include "row_lock.h"
 
 PG_FUNCTION_INFO_V1(scrm_lock_quote);
 
@@ -32,11 +33,12 @@ static const QuoteColumn locked_columns[] = {
 	QUOTE_COLUMN_SENT_AT,
 };
 
-static void lock_row(ScrmPlan *plan, int64 key, PlanMode mode);
+static void lock_row(Lookup *lookup, ScrmPlan *plan, int64 key, PlanMode mode);
 
 void
 quote_lock_opportunity(int64 opportunity_id, PlanMode mode)
 {
+	static Lookup lookup = {.map = &opportunity_table, .ncolumns = 1, .columns = {OPPORTUNITY_ID}};
 	static ScrmPlan plan = {
 		.sql = "SELECT FROM sales_crm.opportunity WHERE opportunity_id = $1 FOR NO KEY UPDATE",
 		.nargs = 1,
@@ -44,12 +46,13 @@ quote_lock_opportunity(int64 opportunity_id, PlanMode mode)
 		.by_key = true,
 	};
 
-	lock_row(&plan, opportunity_id, mode);
+	lock_row(&lookup, &plan, opportunity_id, mode);
 }
 
 void
 quote_lock(int64 quote_id, PlanMode mode)
 {
+	static Lookup lookup = {.map = &quote_table, .ncolumns = 1, .columns = {QUOTE_COLUMN_ID}};
 	static ScrmPlan plan = {
 		.sql = "SELECT FROM sales_crm.quote WHERE quote_id = $1 FOR NO KEY UPDATE",
 		.nargs = 1,
@@ -61,7 +64,7 @@ quote_lock(int64 quote_id, PlanMode mode)
 	if (locked.quote_id == quote_id && FullTransactionIdEquals(locked.transaction, transaction) &&
 		SubTransactionIsActive(locked.subtransaction))
 		return;
-	lock_row(&plan, quote_id, mode);
+	lock_row(&lookup, &plan, quote_id, mode);
 	locked.transaction = transaction;
 	locked.subtransaction = GetCurrentSubTransactionId();
 	locked.quote_id = quote_id;
@@ -94,11 +97,22 @@ scrm_lock_quote(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(record_return(fcinfo, values, nulls));
 }
 
+/*
+ * lock_row locks without a statement, except for what is later than the only snapshot of the
+ * transaction.
+ */
 static void
-lock_row(ScrmPlan *plan, int64 key, PlanMode mode)
+lock_row(Lookup *lookup, ScrmPlan *plan, int64 key, PlanMode mode)
 {
 	Datum values[] = {Int64GetDatum(key)};
 
+	if (mode == PLAN_WRITE || !IsolationUsesXactSnapshot())
+	{
+		/* What the statement has made so far is there */
+		CommandCounterIncrement();
+		(void) row_lock(lookup, values[0], LockTupleNoKeyExclusive, NULL);
+		return;
+	}
 	plan_begin();
 	(void) plan_run(plan, mode, values, NULL);
 	plan_end();

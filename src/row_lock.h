@@ -13,7 +13,8 @@
 
 /*
  * Locks the row with the key until the end of the transaction, as SELECT … FOR does, waiting for
- * others; row gets it as it is then, in the current memory context. Returns whether it is there.
+ * others; row, unless NULL, gets it as it is then, in the current memory context. Returns whether it is
+ * there.
  * lookup is by one column, a key. Errors: 40001 when another session changed it after the snapshot of
  * the transaction
  */
