@@ -45,18 +45,31 @@ static void subtransaction_callback(SubXactEvent event, SubTransactionId mine,
 bool
 held_row_known(Relation table, AttrNumber column, int64 key)
 {
-	HeldRow *row = find_place(table, key);
 	TupleTableSlot *slot;
+	ItemPointerData place;
 	bool there;
 	bool isnull;
 
-	if (row->table != RelationGetRelid(table) || row->column != column || row->key != key)
+	if (!held_row_place(table, column, key, &place))
 		return false;
 	slot = table_slot_create(table, NULL);
-	there = table_tuple_fetch_row_version(table, &row->place, SnapshotSelf, slot) &&
+	there = table_tuple_fetch_row_version(table, &place, SnapshotSelf, slot) &&
 			DatumGetInt64(slot_getattr(slot, column, &isnull)) == key && !isnull;
 	ExecDropSingleTupleTableSlot(slot);
 	return there;
+}
+
+/* held_row_place gives no transaction a number: those that only read hold nothing. */
+bool
+held_row_place(Relation table, AttrNumber column, int64 key, ItemPointer place)
+{
+	const HeldRow *row;
+
+	if (!FullTransactionIdIsValid(GetTopFullTransactionIdIfAny()))
+		return false;
+	row = find_place(table, key);
+	*place = row->place;
+	return row->table == RelationGetRelid(table) && row->column == column && row->key == key;
 }
 
 void

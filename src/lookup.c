@@ -2,7 +2,8 @@
  * lookup.c
  *		Finds rows of the tables of sales_crm by a key without a statement.
  *
- * The index is found by its columns, not by its name, and found again when the table changes.
+ * The index is found by its columns, not by its name, and found again when the table changes. Rows that
+ * the transaction has made or locked are looked for where it left them (held_row.c).
  *
  * Memory: the context that is current when a scan begins. What an error leaves open, the end of the
  * transaction closes.
@@ -12,7 +13,10 @@
 #include "access/htup_details.h"
 #include "access/nbtree.h"
 #include "access/table.h"
+#include "access/tableam.h"
 #include "catalog/pg_am.h"
+#include "catalog/pg_type.h"
+#include "executor/tuptable.h"
 #include "nodes/primnodes.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -20,10 +24,15 @@
 #include "utils/typcache.h"
 
 #include "compat.h"
+#include "held_row.h"
 #include "lookup.h"
 #include "plan.h"
 
 static void open_table(LookupScan *scan, Lookup *lookup, LookupTime time);
+static void begin_scan(LookupScan *scan, Lookup *lookup, const Datum *keys);
+static bool find_held(LookupScan *scan, int column, Datum key, Row *row);
+static void find_operators(Lookup *lookup, TupleDesc tupdesc);
+static void close_table(LookupScan *scan);
 static Snapshot snapshot_of(LookupTime time);
 static HeapTuple next_tuple(LookupScan *scan);
 static void close_scan(LookupScan *scan);
@@ -38,13 +47,8 @@ static bool index_is_whole(Relation index, const Lookup *lookup);
 void
 lookup_begin(LookupScan *scan, Lookup *lookup, LookupTime time, const Datum *keys)
 {
-	ScanKeyData same[LOOKUP_MAX_KEYS];
-
 	open_table(scan, lookup, time);
-	fill_keys(scan, lookup, keys, lookup->ncolumns, same);
-	scan->ordered = NULL;
-	scan->scan = systable_beginscan(scan->relation, lookup->index, OidIsValid(lookup->index),
-									scan->snapshot, lookup->ncolumns, same);
+	begin_scan(scan, lookup, keys);
 }
 
 bool
@@ -74,7 +78,14 @@ lookup_row(Lookup *lookup, LookupTime time, const Datum *keys, Row *row)
 	LookupScan scan;
 	bool found;
 
-	lookup_begin(&scan, lookup, time, keys);
+	open_table(&scan, lookup, time);
+	found = lookup->ncolumns == 1 && find_held(&scan, lookup->columns[0], keys[0], row);
+	if (found)
+	{
+		close_table(&scan);
+		return true;
+	}
+	begin_scan(&scan, lookup, keys);
 	found = copy_row(&scan, systable_getnext(scan.scan), row);
 	close_scan(&scan);
 	return found;
@@ -135,6 +146,42 @@ lookup_last(Lookup *lookup, LookupTime time, const Datum *keys, Row *row)
 	return found;
 }
 
+/* begin_scan finds rows by the keys in all columns, in no order. */
+static void
+begin_scan(LookupScan *scan, Lookup *lookup, const Datum *keys)
+{
+	ScanKeyData same[LOOKUP_MAX_KEYS];
+
+	fill_keys(scan, lookup, keys, lookup->ncolumns, same);
+	scan->ordered = NULL;
+	scan->scan = systable_beginscan(scan->relation, lookup->index, OidIsValid(lookup->index),
+									scan->snapshot, lookup->ncolumns, same);
+}
+
+/*
+ * find_held finds the row where the transaction left it, if it is the one that the snapshot has: of a key
+ * that is unique it has one.
+ */
+static bool
+find_held(LookupScan *scan, int column, Datum key, Row *row)
+{
+	AttrNumber attnum = scan->row.attnums[column];
+	TupleTableSlot *slot;
+	ItemPointerData place;
+	bool found;
+	bool isnull;
+
+	if (TupleDescAttr(scan->row.tupdesc, attnum - 1)->atttypid != INT8OID ||
+		!held_row_place(scan->relation, attnum, DatumGetInt64(key), &place))
+		return false;
+	slot = table_slot_create(scan->relation, NULL);
+	found = table_tuple_fetch_row_version(scan->relation, &place, scan->snapshot, slot) &&
+			DatumGetInt64(slot_getattr(slot, attnum, &isnull)) == DatumGetInt64(key) && !isnull &&
+			copy_row(scan, ExecFetchSlotHeapTuple(slot, false, NULL), row);
+	ExecDropSingleTupleTableSlot(slot);
+	return found;
+}
+
 /* open_table opens the table, finds the index anew if it changed, and takes a snapshot. */
 static void
 open_table(LookupScan *scan, Lookup *lookup, LookupTime time)
@@ -143,6 +190,7 @@ open_table(LookupScan *scan, Lookup *lookup, LookupTime time)
 	if (lookup->version != lookup->map->version)
 	{
 		lookup->index = find_index(lookup, scan->relation);
+		find_operators(lookup, RelationGetDescr(scan->relation));
 		lookup->version = lookup->map->version;
 	}
 	scan->snapshot = RegisterSnapshot(snapshot_of(time));
@@ -192,6 +240,12 @@ close_scan(LookupScan *scan)
 	}
 	else
 		systable_endscan(scan->scan);
+	close_table(scan);
+}
+
+static void
+close_table(LookupScan *scan)
+{
 	UnregisterSnapshot(scan->snapshot);
 	table_close(scan->relation, NoLock);
 }
@@ -205,9 +259,20 @@ fill_keys(const LookupScan *scan, const Lookup *lookup, const Datum *keys, int n
 		AttrNumber attnum = scan->row.attnums[lookup->columns[i]];
 		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(scan->relation), attnum - 1);
 
-		ScanKeyEntryInitialize(
-			&same[i], 0, attnum, BTEqualStrategyNumber, InvalidOid, column->attcollation,
-			get_opcode(lookup_type_cache(column->atttypid, TYPECACHE_EQ_OPR)->eq_opr), keys[i]);
+		ScanKeyEntryInitialize(&same[i], 0, attnum, BTEqualStrategyNumber, InvalidOid,
+							   column->attcollation, lookup->equal[i], keys[i]);
+	}
+}
+
+static void
+find_operators(Lookup *lookup, TupleDesc tupdesc)
+{
+	for (int i = 0; i < lookup->ncolumns; i++)
+	{
+		AttrNumber attnum = lookup->map->attnums[lookup->columns[i]];
+		Oid type = TupleDescAttr(tupdesc, attnum - 1)->atttypid;
+
+		lookup->equal[i] = get_opcode(lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr);
 	}
 }
 

@@ -25,7 +25,8 @@ typedef struct Lookup
 	int ncolumns;
 	int columns[LOOKUP_MAX_KEYS]; /* of the map, in the order of the index that has them first */
 	Oid index;					  /* filled in by this module; InvalidOid: there is none */
-	uint32 version;				  /* of the map, when the index was found; the same */
+	RegProcedure equal[LOOKUP_MAX_KEYS]; /* that compare columns; the same */
+	uint32 version;						 /* of the map, when all that was found; the same */
 } Lookup;
 
 typedef struct LookupScan
