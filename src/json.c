@@ -8,14 +8,24 @@
 
 #include "fmgr.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
 #include "json.h"
 #include "mustache.h"
 
-static void write_scalar(StringInfo to, const JsonbValue *value);
+/* Whether one of eight bytes is less than an ASCII character, or equal to it */
+#define ALL_BYTES(c) (UINT64CONST(0x0101010101010101) * (c))
+#define HAS_BYTE_BELOW(eight, c) ((((eight) -ALL_BYTES(c)) & ~(eight) &ALL_BYTES(0x80)) != 0)
+#define HAS_BYTE(eight, c) HAS_BYTE_BELOW((eight) ^ ALL_BYTES(c), 1)
+
+static void write_container(StringInfo to, const JsonbContainer *container);
+static uint32 end_of(JEntry entry, uint32 at);
+static void write_value(StringInfo to, JEntry entry, const char *base, uint32 at);
 static void write_string(StringInfo to, const char *from, int length);
+static int plain_length(const char *from, const char *end);
+static inline void append(StringInfo to, const char *bytes, int length);
 static void write_escape(StringInfo to, unsigned char c);
 
 void
@@ -158,71 +168,74 @@ json_value_container(const JsonbValue *value)
 char *
 json_write(JsonbContainer *container, int size)
 {
-	JsonbIterator *iterator = JsonbIteratorInit(container);
-	bool is_scalar = JsonContainerIsScalar(container);
-	bool is_first = true;
-	JsonbIteratorToken token;
-	JsonbValue value;
 	StringInfoData to;
 
 	initStringInfo(&to);
 	enlargeStringInfo(&to, size);
-	while ((token = JsonbIteratorNext(&iterator, &value, false)) != WJB_DONE)
-	{
-		bool opens = token == WJB_BEGIN_OBJECT || token == WJB_BEGIN_ARRAY;
-
-		/* What follows a key, or opens, is the first thing there */
-		if (!is_first && (opens || token == WJB_KEY || token == WJB_ELEM))
-			appendBinaryStringInfo(&to, ", ", 2);
-		is_first = opens || token == WJB_KEY;
-		switch (token)
-		{
-			case WJB_BEGIN_OBJECT:
-				appendStringInfoCharMacro(&to, '{');
-				break;
-			case WJB_END_OBJECT:
-				appendStringInfoCharMacro(&to, '}');
-				break;
-			case WJB_BEGIN_ARRAY:
-				if (!is_scalar)
-					appendStringInfoCharMacro(&to, '[');
-				break;
-			case WJB_END_ARRAY:
-				if (!is_scalar)
-					appendStringInfoCharMacro(&to, ']');
-				break;
-			case WJB_KEY:
-				write_string(&to, value.val.string.val, value.val.string.len);
-				appendBinaryStringInfo(&to, ": ", 2);
-				break;
-			default:
-				write_scalar(&to, &value);
-		}
-	}
+	write_container(&to, container);
+	appendStringInfoChar(&to, '\0');
 	return to.data;
 }
 
+/* write_container reads what is stored itself: keys come first, then as many values; see jsonb.h. */
 static void
-write_scalar(StringInfo to, const JsonbValue *value)
+write_container(StringInfo to, const JsonbContainer *container)
 {
-	switch (value->type)
+	bool is_object = JsonContainerIsObject(container);
+	bool is_scalar = JsonContainerIsScalar(container);
+	int count = (int) JsonContainerSize(container);
+	const JEntry *values = container->children + (is_object ? count : 0);
+	const char *base = (const char *) (values + count);
+	uint32 key_at = 0;
+	uint32 at = 0;
+
+	check_stack_depth();
+	for (const JEntry *key = container->children; key < values; key++)
+		at = end_of(*key, at);
+	if (!is_scalar)
+		appendStringInfoCharMacro(to, is_object ? '{' : '[');
+	for (int i = 0; i < count; i++)
 	{
-		case jbvString:
-			write_string(to, value->val.string.val, value->val.string.len);
-			break;
-		case jbvNumeric:
-			appendStringInfoString(to, DatumGetCString(DirectFunctionCall1(
-										   numeric_out, NumericGetDatum(value->val.numeric))));
-			break;
-		case jbvBool:
-			appendStringInfoString(to, value->val.boolean ? "true" : "false");
-			break;
-		case jbvNull:
-			appendStringInfoString(to, "null");
-			break;
-		default:
-			elog(ERROR, "jsonb value of type %d", (int) value->type);
+		if (i > 0)
+			append(to, ", ", 2);
+		if (is_object)
+		{
+			uint32 end = end_of(container->children[i], key_at);
+
+			write_string(to, base + key_at, (int) (end - key_at));
+			append(to, ": ", 2);
+			key_at = end;
+		}
+		write_value(to, values[i], base, at);
+		at = end_of(values[i], at);
 	}
+	if (!is_scalar)
+		appendStringInfoCharMacro(to, is_object ? '}' : ']');
+}
+
+/* end_of returns where a key or value ends that begins at a place: some entries say how long it is. */
+static uint32
+end_of(JEntry entry, uint32 at)
+{
+	return JBE_HAS_OFF(entry) ? JBE_OFFLENFLD(entry) : at + JBE_OFFLENFLD(entry);
+}
+
+static void
+write_value(StringInfo to, JEntry entry, const char *base, uint32 at)
+{
+	if (JBE_ISSTRING(entry))
+		write_string(to, base + at, (int) (end_of(entry, at) - at));
+	else if (JBE_ISCONTAINER(entry))
+		write_container(to, (const JsonbContainer *) (base + INTALIGN(at)));
+	else if (JBE_ISNUMERIC(entry))
+		appendStringInfoString(to, DatumGetCString(DirectFunctionCall1(
+									   numeric_out, PointerGetDatum(base + INTALIGN(at)))));
+	else if (JBE_ISNULL(entry))
+		append(to, "null", 4);
+	else if (JBE_ISBOOL_TRUE(entry))
+		append(to, "true", 4);
+	else
+		append(to, "false", 5);
 }
 
 /* write_string copies what needs no escape in one go. */
@@ -232,18 +245,46 @@ write_string(StringInfo to, const char *from, int length)
 	const char *end = from + length;
 
 	appendStringInfoCharMacro(to, '"');
-	for (const char *at = from; at < end; at++)
+	for (;;)
 	{
-		unsigned char c = (unsigned char) *at;
+		int plain = plain_length(from, end);
 
-		if (c >= ' ' && c != '"' && c != '\\')
-			continue;
-		appendBinaryStringInfo(to, from, (int) (at - from));
-		write_escape(to, c);
-		from = at + 1;
+		append(to, from, plain);
+		from += plain;
+		if (from == end)
+			break;
+		write_escape(to, (unsigned char) *from++);
 	}
-	appendBinaryStringInfo(to, from, (int) (end - from));
 	appendStringInfoCharMacro(to, '"');
+}
+
+/* plain_length returns how many bytes need no escape, which it looks for eight at a time. */
+static int
+plain_length(const char *from, const char *end)
+{
+	const char *at = from;
+	uint64 eight;
+
+	while (end - at >= (int) sizeof(eight))
+	{
+		memcpy(&eight, at, sizeof(eight));
+		if (HAS_BYTE_BELOW(eight, ' ') || HAS_BYTE(eight, '"') || HAS_BYTE(eight, '\\'))
+			break;
+		at += sizeof(eight);
+	}
+	while (at < end && (unsigned char) *at >= ' ' && *at != '"' && *at != '\\')
+		at++;
+	return (int) (at - from);
+}
+
+/* append is appendBinaryStringInfo() without its call for each word; the end is not marked. */
+static inline void
+append(StringInfo to, const char *bytes, int length)
+{
+	if (to->maxlen - to->len <= length)
+		enlargeStringInfo(to, length);
+	memcpy(to->data + to->len, bytes, length);
+	to->len += length;
 }
 
 static void

@@ -220,6 +220,8 @@ CREATE TEMP TABLE written (value jsonb);
 INSERT INTO written VALUES ('{}'), ('[]'), ('null'), ('true'), ('"a"'), ('12.50'), ('-0.000001'), ('1e30'), ('123456789012345678901234567890.5'), ('""'), ('[[]]'), ('[{}, [], 1]'),
 	('{"a": {}, "b": [], "c": [1, [2, {"d": [null, true, false]}], "x"], "e": {"f": {"g": 1}}, "h": 2}'), ('[1, {"a": [{}, {}]}, 2, [[1], [2, 3]]]'), ('{"": {"": []}}'),
 	('{"a\"b\\c/d": "\b\f\n\r\t\u0001\u001f\u007f é € 😀 <>&''"}'), ('["\\u0041", "\"\"", "\\\\", "\n", "x\n", "\nx", "a\u000bb"]'),
+	((SELECT jsonb_agg(overlay(repeat('é', 9) || repeat('~', 9) PLACING c FROM i)) FROM generate_series(1, 18) i, unnest(array['"', '\', E'\x1f', E'\x7f', ' ', '!', E'\x01']) c)),
+	((SELECT jsonb_object_agg('key ' || i, CASE i % 5 WHEN 0 THEN to_jsonb(i / 7.0) WHEN 1 THEN to_jsonb(repeat('é', i)) WHEN 2 THEN jsonb_build_object('a', i, 'b', jsonb_build_array(i, '{}'::jsonb)) WHEN 3 THEN 'null' ELSE 'false' END) FROM generate_series(1, 200) i)),
 	(jsonb_build_object('long', repeat('x"y', 50000))), ((SELECT jsonb_agg(i) FROM generate_series(1, 500) i));
 SELECT is_empty($$ SELECT value FROM written WHERE sales_crm.snapshot_sha256(value) IS DISTINCT FROM sha256(convert_to(value::text, 'UTF8')) $$, 'the text of any jsonb');
 SELECT is_empty($$ SELECT got FROM form, generate_series(1, 2) WHERE sales_crm.snapshot_sha256(got) IS DISTINCT FROM sha256(convert_to(got::text, 'UTF8')) $$, 'hashes of snapshots');
