@@ -20,9 +20,27 @@
 #define HAS_BYTE_BELOW(eight, c) ((((eight) -ALL_BYTES(c)) & ~(eight) &ALL_BYTES(0x80)) != 0)
 #define HAS_BYTE(eight, c) HAS_BYTE_BELOW((eight) ^ ALL_BYTES(c), 1)
 
+/* A walk through the members of an object, or the elements of an array, as they are stored */
+typedef struct Members
+{
+	const JEntry *keys; /* NULL for an array */
+	const JEntry *values;
+	const char *base; /* of what entries tell the places of */
+	int count;
+	int next;
+	uint32 key_end;
+	uint32 value_begin; /* of the present one, as what follows */
+	uint32 value_end;
+	const char *key;
+	int key_length;
+} Members;
+
+static void begin_members(Members *members, const JsonbContainer *container);
+static bool next_member(Members *members);
+static inline uint32 end_of(JEntry entry, uint32 begin);
+static JsonbValue member_value(const Members *members);
 static void write_container(StringInfo to, const JsonbContainer *container);
-static uint32 end_of(JEntry entry, uint32 at);
-static void write_value(StringInfo to, JEntry entry, const char *base, uint32 at);
+static void write_value(StringInfo to, const JsonbValue *value);
 static void write_string(StringInfo to, const char *from, int length);
 static int plain_length(const char *from, const char *end);
 static inline void append(StringInfo to, const char *bytes, int length);
@@ -94,33 +112,27 @@ json_find(JsonbContainer *object, const char *key)
 void
 json_read(JsonbContainer *object, const JsonKey *keys, int count, JsonbValue *values)
 {
-	JsonbIterator *iterator;
-	JsonbIteratorToken token;
-	JsonbValue key;
-	JsonbValue value;
+	Members members;
 	int at = 0;
 
 	for (int i = 0; i < count; i++)
 		values[i].type = jbvNull;
 	if (object == NULL || !JsonContainerIsObject(object))
 		return;
-	iterator = JsonbIteratorInit(object);
-	while (at < count && (token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
+	begin_members(&members, object);
+	while (at < count && next_member(&members))
 	{
 		int order = -1;
 
-		if (token != WJB_KEY)
-			continue;
-		(void) JsonbIteratorNext(&iterator, &value, true);
 		for (; at < count; at++)
 		{
-			order = mustache_compare_keys(keys[at].text, keys[at].length, key.val.string.val,
-										  key.val.string.len);
+			order = mustache_compare_keys(keys[at].text, keys[at].length, members.key,
+										  members.key_length);
 			if (order >= 0)
 				break;
 		}
 		if (order == 0)
-			values[at++] = value;
+			values[at++] = member_value(&members);
 	}
 }
 
@@ -177,65 +189,133 @@ json_write(JsonbContainer *container, int size)
 	return to.data;
 }
 
-/* write_container reads what is stored itself: keys come first, then as many values; see jsonb.h. */
 static void
 write_container(StringInfo to, const JsonbContainer *container)
 {
 	bool is_object = JsonContainerIsObject(container);
 	bool is_scalar = JsonContainerIsScalar(container);
-	int count = (int) JsonContainerSize(container);
-	const JEntry *values = container->children + (is_object ? count : 0);
-	const char *base = (const char *) (values + count);
-	uint32 key_at = 0;
-	uint32 at = 0;
+	Members members;
 
 	check_stack_depth();
-	for (const JEntry *key = container->children; key < values; key++)
-		at = end_of(*key, at);
 	if (!is_scalar)
 		appendStringInfoCharMacro(to, is_object ? '{' : '[');
-	for (int i = 0; i < count; i++)
+	begin_members(&members, container);
+	while (next_member(&members))
 	{
-		if (i > 0)
+		JsonbValue value = member_value(&members);
+
+		if (members.next > 1)
 			append(to, ", ", 2);
 		if (is_object)
 		{
-			uint32 end = end_of(container->children[i], key_at);
-
-			write_string(to, base + key_at, (int) (end - key_at));
+			write_string(to, members.key, members.key_length);
 			append(to, ": ", 2);
-			key_at = end;
 		}
-		write_value(to, values[i], base, at);
-		at = end_of(values[i], at);
+		write_value(to, &value);
 	}
 	if (!is_scalar)
 		appendStringInfoCharMacro(to, is_object ? '}' : ']');
 }
 
-/* end_of returns where a key or value ends that begins at a place: some entries say how long it is. */
-static uint32
-end_of(JEntry entry, uint32 at)
+static void
+write_value(StringInfo to, const JsonbValue *value)
 {
-	return JBE_HAS_OFF(entry) ? JBE_OFFLENFLD(entry) : at + JBE_OFFLENFLD(entry);
+	switch (value->type)
+	{
+		case jbvString:
+			write_string(to, value->val.string.val, value->val.string.len);
+			break;
+		case jbvNumeric:
+			appendStringInfoString(to, DatumGetCString(DirectFunctionCall1(
+										   numeric_out, NumericGetDatum(value->val.numeric))));
+			break;
+		case jbvBool:
+			appendStringInfoString(to, value->val.boolean ? "true" : "false");
+			break;
+		case jbvNull:
+			append(to, "null", 4);
+			break;
+		default:
+			write_container(to, value->val.binary.data);
+	}
 }
 
+/* begin_members begins before the first: keys are stored before all values; see jsonb.h. */
 static void
-write_value(StringInfo to, JEntry entry, const char *base, uint32 at)
+begin_members(Members *members, const JsonbContainer *container)
 {
+	bool is_object = JsonContainerIsObject(container);
+
+	members->count = (int) JsonContainerSize(container);
+	members->keys = is_object ? container->children : NULL;
+	members->values = container->children + (is_object ? members->count : 0);
+	members->base = (const char *) (members->values + members->count);
+	members->next = 0;
+	members->key_end = 0;
+	members->value_end = 0;
+	for (const JEntry *key = container->children; key < members->values; key++)
+		members->value_end = end_of(*key, members->value_end);
+}
+
+static bool
+next_member(Members *members)
+{
+	int i = members->next;
+
+	if (i == members->count)
+		return false;
+	if (members->keys != NULL)
+	{
+		uint32 begin = members->key_end;
+
+		members->key = members->base + begin;
+		members->key_end = end_of(members->keys[i], begin);
+		members->key_length = (int) (members->key_end - begin);
+	}
+	members->value_begin = members->value_end;
+	members->value_end = end_of(members->values[i], members->value_begin);
+	members->next++;
+	return true;
+}
+
+/* end_of returns where a key or value ends that begins at a place: some entries say how long it is. */
+static inline uint32
+end_of(JEntry entry, uint32 begin)
+{
+	return JBE_HAS_OFF(entry) ? JBE_OFFLENFLD(entry) : begin + JBE_OFFLENFLD(entry);
+}
+
+static JsonbValue
+member_value(const Members *members)
+{
+	JEntry entry = members->values[members->next - 1];
+	char *stored = (char *) members->base + members->value_begin;
+	char *aligned = (char *) members->base + INTALIGN(members->value_begin);
+	JsonbValue value = {.type = jbvNull};
+
 	if (JBE_ISSTRING(entry))
-		write_string(to, base + at, (int) (end_of(entry, at) - at));
+	{
+		value.type = jbvString;
+		value.val.string.val = stored;
+		value.val.string.len = (int) (members->value_end - members->value_begin);
+	}
 	else if (JBE_ISCONTAINER(entry))
-		write_container(to, (const JsonbContainer *) (base + INTALIGN(at)));
+	{
+		value.type = jbvBinary;
+		value.val.binary.data = (JsonbContainer *) aligned;
+		value.val.binary.len = (int) (members->base + members->value_end - aligned);
+	}
 	else if (JBE_ISNUMERIC(entry))
-		appendStringInfoString(to, DatumGetCString(DirectFunctionCall1(
-									   numeric_out, PointerGetDatum(base + INTALIGN(at)))));
-	else if (JBE_ISNULL(entry))
-		append(to, "null", 4);
-	else if (JBE_ISBOOL_TRUE(entry))
-		append(to, "true", 4);
-	else
-		append(to, "false", 5);
+	{
+		value.type = jbvNumeric;
+		value.val.numeric = (Numeric) aligned;
+	}
+	else if (JBE_ISBOOL(entry))
+	{
+		value.type = jbvBool;
+		value.val.boolean = JBE_ISBOOL_TRUE(entry);
+	}
+	return value;
 }
 
 /* write_string copies what needs no escape in one go. */
