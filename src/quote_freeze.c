@@ -29,7 +29,7 @@
 
 PG_FUNCTION_INFO_V1(scrm_freeze_quote);
 
-static void require_items(const Row *quote);
+static void require_items(const Row *quote, const Row *lines, int count);
 static void check_discount(int64 quote_id);
 
 /* quote_id bigint, of a draft that is locked */
@@ -54,13 +54,15 @@ quote_freeze(const Row *quote)
 	Datum quote_id = row_value(quote, QUOTE_COLUMN_ID);
 	DateADT today =
 		configuration_local_date(configuration_get(), GetCurrentTransactionStartTimestamp());
+	Row *lines;
+	int count = quote_line_rows(DatumGetInt64(quote_id), LOOKUP_STATEMENT, &lines);
 	Jsonb *snapshot;
 	text *html;
 	NullableDatum values[6];
 
-	require_items(quote);
+	require_items(quote, lines, count);
 	check_discount(DatumGetInt64(quote_id));
-	snapshot = quote_snapshot_make(quote, batch_value(DateADTGetDatum(today)));
+	snapshot = quote_snapshot_make(quote, lines, count, batch_value(DateADTGetDatum(today)));
 	html = quote_template_render(DatumGetInt64(row_value(quote, QUOTE_COLUMN_QUOTE_TEMPLATE_ID)),
 								 snapshot);
 	values[0] = batch_value(CStringGetTextDatum(quote_status_names[QUOTE_SENT]));
@@ -73,17 +75,13 @@ quote_freeze(const Row *quote)
 }
 
 static void
-require_items(const Row *quote)
+require_items(const Row *quote, const Row *lines, int count)
 {
-	LookupScan lines;
-	bool found = false;
-
-	quote_line_begin(&lines, DatumGetInt64(row_value(quote, QUOTE_COLUMN_ID)), LOOKUP_STATEMENT);
-	while (!found && lookup_next(&lines))
-		found = quote_line_is_item(&lines.row);
-	lookup_end(&lines);
-	if (found)
-		return;
+	for (int i = 0; i < count; i++)
+	{
+		if (quote_line_is_item(&lines[i]))
+			return;
+	}
 	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("quote has no items"),
 					errdetail("It is quote %s.",
 							  TextDatumGetCString(row_value(quote, QUOTE_COLUMN_NUMBER))),

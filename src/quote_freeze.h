@@ -10,8 +10,8 @@
 #include "row.h"
 
 /*
- * Freezes a draft that is locked, as the active snapshot has its lines. Errors: SC201 for too much
- * discount, 55000 without items, SC110 and 54000 for a template that cannot be filled in
+ * Freezes a draft that is locked, with its contact and units as in the active snapshot. Errors: SC201 for
+ * too much discount, 55000 without items, SC110 and 54000 for a template that cannot be filled in
  */
 extern void quote_freeze(const Row *quote);
 

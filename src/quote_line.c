@@ -285,25 +285,16 @@ compare_keys(const void *a, const void *b)
 	return (key > other) - (key < other);
 }
 
-static Lookup lines_of_quote = {
-	.map = &quote_line_table,
-	.ncolumns = 1,
-	.columns = {QUOTE_LINE_QUOTE_ID},
-};
-
-void
-quote_line_begin(LookupScan *scan, int64 quote_id, LookupTime time)
-{
-	Datum key[] = {Int64GetDatum(quote_id)};
-
-	lookup_begin(scan, &lines_of_quote, time, key);
-}
-
 int
 quote_line_rows(int64 quote_id, LookupTime time, Row **lines)
 {
+	static Lookup lookup = {
+		.map = &quote_line_table,
+		.ncolumns = 1,
+		.columns = {QUOTE_LINE_QUOTE_ID},
+	};
 	Datum key[] = {Int64GetDatum(quote_id)};
-	int count = lookup_rows(&lines_of_quote, time, key, lines);
+	int count = lookup_rows(&lookup, time, key, lines);
 
 	qsort(*lines, count, sizeof(Row), compare_places);
 	return count;

@@ -35,9 +35,6 @@ typedef enum QuoteLineColumn
 
 extern RowMap quote_line_table;
 
-/* Begins with the lines of a quote, in no order, for lookup_next() */
-extern void quote_line_begin(LookupScan *scan, int64 quote_id, LookupTime time);
-
 /* The lines of a quote in their order, in the current memory context. Returns how many there are */
 extern int quote_line_rows(int64 quote_id, LookupTime time, Row **lines);
 

@@ -126,7 +126,8 @@ static void push_template(JsonbParseState **state, int64 quote_template_id);
 static void push_company(JsonbParseState **state, const Row *company);
 static void push_seller(JsonbParseState **state, const Row *quote);
 static void push_customer(JsonbParseState **state, const Row *quote);
-static void push_lines(JsonbParseState **state, int64 quote_id, JsonbContainer *totals);
+static void
+push_lines(JsonbParseState **state, const Row *lines, int count, JsonbContainer *totals);
 static bool has_unit_of(const Row *line, const Row *before);
 static NullableDatum unit_name(const Row *line);
 static void push_totals(JsonbParseState **state, JsonbContainer *totals);
@@ -144,15 +145,18 @@ Datum
 scrm_quote_snapshot(PG_FUNCTION_ARGS)
 {
 	Row quote;
+	Row *lines;
+	int count;
 
 	if (PG_ARGISNULL(0) || !is_visible(PG_GETARG_INT64(0)) ||
 		!quote_find(PG_GETARG_INT64(0), LOOKUP_CALLER, &quote))
 		PG_RETURN_NULL();
-	PG_RETURN_JSONB_P(quote_snapshot_make(&quote, fcinfo->args[1]));
+	count = quote_line_rows(PG_GETARG_INT64(0), LOOKUP_CALLER, &lines);
+	PG_RETURN_JSONB_P(quote_snapshot_make(&quote, lines, count, fcinfo->args[1]));
 }
 
 Jsonb *
-quote_snapshot_make(const Row *quote, NullableDatum sent_on)
+quote_snapshot_make(const Row *quote, const Row *lines, int count, NullableDatum sent_on)
 {
 	JsonbParseState *state = NULL;
 	JsonbContainer *totals = NULL;
@@ -162,7 +166,7 @@ quote_snapshot_make(const Row *quote, NullableDatum sent_on)
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	json_push_number(&state, "schema", NumericGetDatum(int64_to_numeric(SNAPSHOT_SCHEMA)));
 	push_quote(&state, quote, sent_on);
-	push_lines(&state, DatumGetInt64(row_value(quote, QUOTE_COLUMN_ID)), totals);
+	push_lines(&state, lines, count, totals);
 	push_totals(&state, totals);
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
@@ -269,12 +273,10 @@ push_customer(JsonbParseState **state, const Row *quote)
 
 /* push_lines adds the lines in their order; their amounts are those of the totals. */
 static void
-push_lines(JsonbParseState **state, int64 quote_id, JsonbContainer *totals)
+push_lines(JsonbParseState **state, const Row *lines, int count, JsonbContainer *totals)
 {
 	JsonbContainer *amounts = json_container(totals, "lines");
 	JsonbIterator *iterator = amounts == NULL ? NULL : JsonbIteratorInit(amounts);
-	Row *lines;
-	int count = quote_line_rows(quote_id, LOOKUP_CALLER, &lines);
 	NullableDatum unit = {.isnull = true};
 	int items = 0;
 

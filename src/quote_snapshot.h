@@ -11,7 +11,11 @@
 
 #include "row.h"
 
-/* sent_on is a date, or NULL for one that is not sent. Visibility is the caller's to check */
-extern Jsonb *quote_snapshot_make(const Row *quote, NullableDatum sent_on);
+/*
+ * lines are those of the quote, as quote_line_rows() gives them; sent_on is a date, or NULL for one that is
+ * not sent. Visibility is the caller's to check
+ */
+extern Jsonb *
+quote_snapshot_make(const Row *quote, const Row *lines, int count, NullableDatum sent_on);
 
 #endif /* SCRM_QUOTE_SNAPSHOT_H */
