@@ -30,7 +30,8 @@
 
 static void open_table(LookupScan *scan, Lookup *lookup, LookupTime time);
 static void begin_scan(LookupScan *scan, Lookup *lookup, const Datum *keys);
-static bool find_held(LookupScan *scan, int column, Datum key, Row *row);
+static TupleTableSlot *fetch_held(const LookupScan *scan, const Lookup *lookup, Datum key);
+static void close_held(LookupScan *scan, TupleTableSlot *held);
 static void find_operators(Lookup *lookup, TupleDesc tupdesc);
 static void close_table(LookupScan *scan);
 static Snapshot snapshot_of(LookupTime time);
@@ -75,19 +76,43 @@ lookup_end(LookupScan *scan)
 bool
 lookup_row(Lookup *lookup, LookupTime time, const Datum *keys, Row *row)
 {
+	TupleTableSlot *held;
 	LookupScan scan;
 	bool found;
 
 	open_table(&scan, lookup, time);
-	found = lookup->ncolumns == 1 && find_held(&scan, lookup->columns[0], keys[0], row);
-	if (found)
+	held = fetch_held(&scan, lookup, keys[0]);
+	if (held != NULL)
 	{
-		close_table(&scan);
-		return true;
+		found = copy_row(&scan, ExecFetchSlotHeapTuple(held, false, NULL), row);
+		close_held(&scan, held);
+		return found;
 	}
 	begin_scan(&scan, lookup, keys);
 	found = copy_row(&scan, systable_getnext(scan.scan), row);
 	close_scan(&scan);
+	return found;
+}
+
+bool
+lookup_place(Lookup *lookup, LookupTime time, Datum key, ItemPointer place)
+{
+	TupleTableSlot *held;
+	LookupScan scan;
+	bool found;
+
+	open_table(&scan, lookup, time);
+	held = fetch_held(&scan, lookup, key);
+	if (held != NULL)
+	{
+		*place = held->tts_tid;
+		close_held(&scan, held);
+		return true;
+	}
+	begin_scan(&scan, lookup, &key);
+	found = lookup_next(&scan);
+	*place = scan.place;
+	lookup_end(&scan);
 	return found;
 }
 
@@ -159,27 +184,34 @@ begin_scan(LookupScan *scan, Lookup *lookup, const Datum *keys)
 }
 
 /*
- * find_held finds the row where the transaction left it, if it is the one that the snapshot has: of a key
- * that is unique it has one.
+ * fetch_held finds the row where the transaction left it, if it is the one that the snapshot has: of a key
+ * that is unique it has one. NULL: it is to be looked for.
  */
-static bool
-find_held(LookupScan *scan, int column, Datum key, Row *row)
+static TupleTableSlot *
+fetch_held(const LookupScan *scan, const Lookup *lookup, Datum key)
 {
-	AttrNumber attnum = scan->row.attnums[column];
+	AttrNumber attnum = scan->row.attnums[lookup->columns[0]];
 	TupleTableSlot *slot;
 	ItemPointerData place;
-	bool found;
 	bool isnull;
 
-	if (TupleDescAttr(scan->row.tupdesc, attnum - 1)->atttypid != INT8OID ||
+	if (lookup->ncolumns != 1 ||
+		TupleDescAttr(scan->row.tupdesc, attnum - 1)->atttypid != INT8OID ||
 		!held_row_place(scan->relation, attnum, DatumGetInt64(key), &place))
-		return false;
+		return NULL;
 	slot = table_slot_create(scan->relation, NULL);
-	found = table_tuple_fetch_row_version(scan->relation, &place, scan->snapshot, slot) &&
-			DatumGetInt64(slot_getattr(slot, attnum, &isnull)) == DatumGetInt64(key) && !isnull &&
-			copy_row(scan, ExecFetchSlotHeapTuple(slot, false, NULL), row);
+	if (table_tuple_fetch_row_version(scan->relation, &place, scan->snapshot, slot) &&
+		DatumGetInt64(slot_getattr(slot, attnum, &isnull)) == DatumGetInt64(key) && !isnull)
+		return slot;
 	ExecDropSingleTupleTableSlot(slot);
-	return found;
+	return NULL;
+}
+
+static void
+close_held(LookupScan *scan, TupleTableSlot *held)
+{
+	ExecDropSingleTupleTableSlot(held);
+	close_table(scan);
 }
 
 /* open_table opens the table, finds the index anew if it changed, and takes a snapshot. */

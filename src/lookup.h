@@ -65,6 +65,9 @@ extern void lookup_end(LookupScan *scan);
 /* The one row with a key, in the current memory context. Returns whether there is one */
 extern bool lookup_row(Lookup *lookup, LookupTime time, const Datum *keys, Row *row);
 
+/* Where the one row with a key is, of a lookup by one column. Returns whether there is one */
+extern bool lookup_place(Lookup *lookup, LookupTime time, Datum key, ItemPointer place);
+
 /* All rows with a key, in no order, in the current memory context. Returns how many there are */
 extern int lookup_rows(Lookup *lookup, LookupTime time, const Datum *keys, Row **rows);
 

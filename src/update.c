@@ -136,18 +136,14 @@ lock_row(Update *update, EState *estate, Relation relation, TupleTableSlot *row,
 	AttrNumber attnum = update->lookup.map->attnums[update->lookup.columns[0]];
 	Form_pg_attribute column = TupleDescAttr(RelationGetDescr(relation), attnum - 1);
 	TM_FailureData failure;
-	LookupScan scan;
+	ItemPointerData place;
 	TM_Result result;
-	bool found;
 	bool isnull;
 
-	lookup_begin(&scan, &update->lookup, LOOKUP_STATEMENT, &key);
-	found = lookup_next(&scan);
-	lookup_end(&scan);
-	if (!found)
+	if (!lookup_place(&update->lookup, LOOKUP_STATEMENT, key, &place))
 		return false;
-	result = table_tuple_lock(relation, &scan.place, estate->es_snapshot, row,
-							  estate->es_output_cid, LockTupleNoKeyExclusive, LockWaitBlock,
+	result = table_tuple_lock(relation, &place, estate->es_snapshot, row, estate->es_output_cid,
+							  LockTupleNoKeyExclusive, LockWaitBlock,
 							  fixed ? 0 : TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
 	if (result == TM_Deleted && !fixed)
 		return false;
